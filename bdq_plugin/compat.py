@@ -1,0 +1,78 @@
+"""Mends for known faults of the pinned stack, one function a fault, each removable on its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import types
+import warnings
+
+
+def apply() -> None:
+    """Apply every mend. Safe to call more than once."""
+    stub_missing_drn()
+    silence_known_warnings()
+
+
+def stub_missing_drn() -> None:
+    """Let ``import mmaction.models`` succeed.
+
+    The mmaction2 1.2.0 wheel lacks the package ``mmaction.models.localizers.drn``, which
+    ``mmaction.models`` imports (open-mmlab/mmaction2#2714). A stub takes its place, and only where
+    the real package is missing.
+    """
+    name = 'mmaction.models.localizers.drn'
+    if name in sys.modules:
+        return
+    root = importlib.util.find_spec('mmaction')
+    if root is None:
+        raise ImportError(
+            'mmaction2 is not installed: run `make install` or `pip install mmaction2`'
+        )
+    package_root = next(iter(root.submodule_search_locations))
+    folder = os.path.join(package_root, 'models', 'localizers', 'drn')
+    if os.path.isfile(os.path.join(folder, 'drn.py')):
+        return
+
+    class DRN:
+        """Stands in for the temporal localizer that the wheel does not carry."""
+
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            raise ImportError(
+                'the mmaction2 wheel does not carry DRN; install mmaction2 from source'
+            )
+
+    package, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
+    package.__path__, package.drn, module.DRN = [], module, DRN
+    sys.modules[name], sys.modules[f'{name}.drn'] = package, module
+
+
+def silence_known_warnings() -> None:
+    """Hide warnings about other packages' code that no user of ours can act upon."""
+    warnings.filterwarnings('ignore', message='.*pkg_resources.*')
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``.*')
+    warnings.filterwarnings('ignore', message='.*broadcast_buffers.*', category=FutureWarning)
+
+
+def prepare_distributed(launcher: str) -> str | None:
+    """Start gloo before MMEngine would, where there is no GPU.
+
+    MMEngine's launchers call ``torch.cuda.set_device`` unconditionally, which fails on a machine
+    without a GPU. When the process group exists already, the Runner skips that step.
+
+    Args:
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Returns:
+        The back end that was started, or None where MMEngine shall do it.
+    """
+    import torch
+    import torch.distributed as dist
+
+    if launcher == 'none' or torch.cuda.is_available() or dist.is_initialized():
+        return None
+    if launcher != 'pytorch':
+        raise ValueError(f"launcher '{launcher}' needs GPUs; on the CPU use --launcher pytorch")
+    dist.init_process_group('gloo')
+    return 'gloo'

@@ -1,0 +1,35 @@
+"""Encoders in plain torch: no OpenMMLab import below this line."""
+
+from .base import ClipEncoder
+from .baselines import Downsample, GaussianBlurOnly, PassThrough, Pixelate
+from .bdq import BDQEncoder
+from .blur import GaussianBlur
+from .difference import TemporalDifference
+from .files import load_encoder, load_state, read_encoder_file, save_encoder
+from .functional import gaussian_blur, gaussian_kernel, quantize, temporal_difference
+from .integer import IntegerForm
+from .presets import PRESETS, build_encoder
+from .quantization import Quantizer
+
+__all__ = [
+    'PRESETS',
+    'BDQEncoder',
+    'ClipEncoder',
+    'Downsample',
+    'GaussianBlur',
+    'GaussianBlurOnly',
+    'IntegerForm',
+    'PassThrough',
+    'Pixelate',
+    'Quantizer',
+    'TemporalDifference',
+    'build_encoder',
+    'gaussian_blur',
+    'gaussian_kernel',
+    'load_encoder',
+    'load_state',
+    'quantize',
+    'read_encoder_file',
+    'save_encoder',
+    'temporal_difference',
+]

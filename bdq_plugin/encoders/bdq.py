@@ -1,0 +1,214 @@
+"""The BDQ encoder: blur, difference, quantisation, 16 learned numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .base import ClipEncoder
+from .blur import GaussianBlur
+from .difference import TemporalDifference
+from .integer import KERNEL_SUM, IntegerForm, integer_kernel, integer_thresholds
+from .quantization import Quantizer
+
+
+class BDQEncoder(ClipEncoder):
+    """Blur each frame, subtract the one before it, quantise: (N, C, T, H, W) to T - 1 frames.
+
+    ::
+
+        x (N, C, T, H, W) --B: 5 x 5 Gaussian--> D: x_t - x_{t-1} --Q: 16 levels--> T - 1 frames
+
+    Each of the three can be left out. Source: the paper, section 3. Named settings stand in
+    :mod:`bdq_plugin.encoders.presets`.
+
+    Args:
+        blur, difference, quantization: which parts are present.
+        sigma, learn_sigma, kernel_size, padding: see :class:`GaussianBlur`.
+        num_levels, hardness, learn_thresholds, mode, range: see :class:`Quantizer`.
+        range_limit: R of the fixed range, in units of the input: -R to R for differences, 0 to R
+            without them. Set by hand or by ``CalibrateRangeHook``.
+        dither: standard deviation of Gaussian noise added before the thresholds, in training and in
+            use alike, in units of the input.
+        expects_normalized: the input is normalised by mean and standard deviation (released code).
+
+    Example:
+        >>> BDQEncoder()(torch.rand(2, 3, 8, 32, 32)).shape
+        torch.Size([2, 3, 7, 32, 32])
+    """
+
+    def __init__(
+        self,
+        *,
+        blur: bool = True,
+        difference: bool = True,
+        quantization: bool = True,
+        sigma: float = 1.0,
+        learn_sigma: bool = True,
+        kernel_size: int = 5,
+        padding: str = 'replicate',
+        num_levels: int = 16,
+        hardness: float = 5.0,
+        learn_thresholds: bool = True,
+        mode: str = 'soft',
+        range: str = 'clip',
+        range_limit: float | None = None,
+        dither: float = 0.0,
+        expects_normalized: bool = False,
+    ) -> None:
+        super().__init__()
+        self.config: dict[str, Any] = {
+            k: v for k, v in locals().items() if k not in ('self', '__class__')
+        }
+        if range_limit is None:
+            range_limit = 0.25 if difference else 1.0
+        if not range_limit > 0:
+            raise ValueError(f'range_limit must be above 0, got {range_limit}')
+        if dither < 0:
+            raise ValueError(f'dither is a standard deviation, 0 or more, got {dither}')
+        self.signed = difference
+        self.drops_frames = int(difference)
+        self.expects_normalized = expects_normalized
+        self.dither = float(dither)
+        self.blur = (
+            GaussianBlur(sigma, learnable=learn_sigma, kernel_size=kernel_size, padding=padding)
+            if blur
+            else nn.Identity()
+        )
+        self.difference = TemporalDifference() if difference else nn.Identity()
+        self.quantize = (
+            Quantizer(
+                num_levels=num_levels,
+                mode=mode,
+                range=range,
+                low=-range_limit if difference else 0.0,
+                high=range_limit,
+                hardness=hardness,
+                learnable=learn_thresholds,
+            )
+            if quantization
+            else nn.Identity()
+        )
+
+    # ------------------------------------------------------------------ what it consists of
+    @property
+    def blurs(self) -> bool:
+        return isinstance(self.blur, GaussianBlur)
+
+    @property
+    def quantizes(self) -> bool:
+        return isinstance(self.quantize, Quantizer)
+
+    @property
+    def uses_whole_clip(self) -> bool:
+        """Whether one output frame depends on frames other than its own two."""
+        return self.quantizes and self.quantize.range != 'fixed'
+
+    @property
+    def streamable(self) -> bool:
+        """Whether :meth:`integer_form` exists: whole levels in a range that no clip changes."""
+        return self.quantizes and self.quantize.range == 'fixed' and not self.expects_normalized
+
+    # ------------------------------------------------------------------ what it computes
+    def motion(self, x_NCTHW: Tensor) -> Tensor:
+        """The clip as the quantiser meets it: blurred, differenced and dithered."""
+        values = self.difference(self.blur(x_NCTHW))
+        if self.dither:
+            values = values + self.dither * torch.randn_like(values)
+        return values
+
+    def encode(self, x_NCTHW: Tensor) -> Tensor:
+        """The networks' view: ``low + level * step``, differentiable unless in use.
+
+        In evaluation a hard, streamable encoder returns exactly what the camera's codes stand for.
+        """
+        in_use = not self.training and not torch.is_grad_enabled()
+        if in_use and self.streamable and self.quantize.mode == 'hard':
+            form = self.integer_form()
+            return form.decode(form.codes(to_uint8(x_NCTHW))).to(x_NCTHW.dtype)
+        return self.quantize(self.motion(x_NCTHW))
+
+    @torch.no_grad()
+    def codes(self, x_NCTHW: Tensor) -> Tensor:
+        """The levels that would leave the camera, whatever ``mode`` training used.
+
+        Args:
+            x_NCTHW: uint8 frames, or floats in [0, 1] that are rounded to 8 bits first (normalised
+                floats where ``expects_normalized``), shape (N, C, T, H, W).
+
+        Returns:
+            uint8 tensor of shape (N, C, T - 1, H, W), values 0 to ``num_levels - 1``. With a fixed
+            range they are those of :meth:`integer_form`, exact on every device.
+        """
+        if not self.quantizes:
+            return super().codes(x_NCTHW)
+        if self.streamable:
+            return self.integer_form().codes(to_uint8(x_NCTHW))
+        if x_NCTHW.dtype == torch.uint8:
+            x_NCTHW = x_NCTHW.float() / 255
+        return self.quantize.levels(self.motion(x_NCTHW))
+
+    def integer_form(self) -> IntegerForm:
+        """This encoder in whole numbers, for a camera.
+
+        Raises:
+            ValueError: it does not quantise, or its range depends on the clip or the batch.
+        """
+        if not self.streamable:
+            raise ValueError(
+                'only an encoder with quantisation and a fixed range can run as a stream; set '
+                "range='fixed' and calibrate its range_limit"
+            )
+        low, high = self.quantize.low.item(), self.quantize.high.item()
+        thresholds = self.quantize.thresholds.detach().double().tolist()
+        return IntegerForm(
+            kernel=(
+                integer_kernel(self.blur.sigma.item(), self.blur.kernel_size)
+                if self.blurs
+                else (KERNEL_SUM,)
+            ),
+            padding=self.blur.padding if self.blurs else 'replicate',
+            difference=self.signed,
+            thresholds=integer_thresholds(thresholds, low, high),
+            dither=self.dither * 255 * KERNEL_SUM**2,
+            low=low,
+            step=(high - low) / len(thresholds),
+        )
+
+    # ------------------------------------------------------------------ what training does to it
+    @torch.no_grad()
+    def project_(self) -> None:
+        """Put the thresholds in order and in range; called after each optimiser step."""
+        if self.quantizes:
+            self.quantize.project_()
+
+    @torch.no_grad()
+    def set_range_(self, limit: float) -> None:
+        """Set R of the fixed range, in units of the input."""
+        if not self.quantizes:
+            raise ValueError('this encoder does not quantise, so it has no range to set')
+        if not limit > 0:
+            raise ValueError(f'the range limit must be above 0, got {limit}')
+        self.quantize.high.fill_(limit)
+        self.quantize.low.fill_(-limit if self.signed else 0.0)
+        self.config['range_limit'] = float(limit)
+
+    @torch.no_grad()
+    def extra_state(self) -> dict[str, float | list[float]]:
+        """sigma in pixels, the fixed range, the hardness and all thresholds in units of a level."""
+        state: dict[str, float | list[float]] = {}
+        if self.blurs:
+            state['sigma'] = self.blur.sigma.item()
+        if self.quantizes:
+            state['range_low'] = self.quantize.low.item()
+            state['range_high'] = self.quantize.high.item()
+            state['hardness'] = self.quantize.hardness.item()
+            state['thresholds'] = self.quantize.thresholds.tolist()
+        return state
+
+
+def to_uint8(x: Tensor) -> Tensor:
+    """Floats in [0, 1] to the nearest of 256 levels; uint8 passes."""
+    return x if x.dtype == torch.uint8 else (x * 255).round().clamp(0, 255).to(torch.uint8)

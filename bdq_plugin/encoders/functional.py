@@ -1,0 +1,202 @@
+"""Blur, difference and quantisation as pure functions of tensors.
+
+Names carry their dimensions: N clips, C channels, T frames, H rows, W columns, K thresholds.
+Source: Kumawat and Nagahara, "Privacy-preserving action recognition via motion difference
+quantization", ECCV 2022, section 3.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+PADDINGS = ('replicate', 'zeros')
+
+
+def gaussian_kernel(sigma: float | Tensor, kernel_size: int = 5) -> Tensor:
+    """A 1-D Gaussian sampled at whole pixels and normalised to sum 1.
+
+    Args:
+        sigma: standard deviation in pixels, above 0; a tensor keeps its gradient.
+        kernel_size: number of taps, odd.
+
+    Returns:
+        Tensor of shape (kernel_size,).
+
+    Example:
+        >>> gaussian_kernel(3.0).shape
+        torch.Size([5])
+    """
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        raise ValueError(f'kernel_size must be odd and positive, got {kernel_size}')
+    sigma = torch.as_tensor(sigma, dtype=None if isinstance(sigma, Tensor) else torch.float32)
+    half = kernel_size // 2
+    offsets = torch.arange(-half, half + 1, dtype=sigma.dtype, device=sigma.device)
+    weights = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    return weights / weights.sum()
+
+
+def pad_frames(x_NCTHW: Tensor, margin: int, padding: str = 'replicate') -> Tensor:
+    """Grow every frame by ``margin`` pixels on each side.
+
+    Args:
+        x_NCTHW: clip of shape (N, C, T, H, W).
+        margin: pixels a side, 0 or more.
+        padding: ``'replicate'`` repeats the border pixel, ``'zeros'`` fills with 0.
+
+    Returns:
+        Tensor of shape (N, C, T, H + 2 margin, W + 2 margin).
+    """
+    if padding not in PADDINGS:
+        raise ValueError(f"unknown padding '{padding}': choose one of {PADDINGS}")
+    if margin == 0:
+        return x_NCTHW
+    flat = x_NCTHW.flatten(0, 1)
+    mode = 'replicate' if padding == 'replicate' else 'constant'
+    return F.pad(flat, (margin,) * 4, mode=mode).unflatten(0, x_NCTHW.shape[:2])
+
+
+def separable_filter(x_NCTHW: Tensor, kernel: Tensor, padding: str = 'replicate') -> Tensor:
+    """Filter rows and columns of every frame with the same symmetric 1-D kernel.
+
+    Written as shifted multiply-adds, not as a convolution: cuDNN may round the operands of a
+    convolution to TF32, and :class:`~bdq_plugin.encoders.integer.IntegerForm` needs sums that are
+    exact in float32.
+
+    Args:
+        x_NCTHW: clip of shape (N, C, T, H, W), floating point.
+        kernel: taps of shape (kernel_size,), odd.
+        padding: see :func:`pad_frames`.
+
+    Returns:
+        Tensor of the same shape as ``x_NCTHW``.
+    """
+    half = kernel.numel() // 2
+    height, width = x_NCTHW.shape[-2:]
+    padded = pad_frames(x_NCTHW, half, padding)
+    rows = sum(kernel[i] * padded[..., i : i + width] for i in range(kernel.numel()))
+    return sum(kernel[i] * rows[..., i : i + height, :] for i in range(kernel.numel()))
+
+
+def gaussian_blur(
+    x_NCTHW: Tensor, sigma: float | Tensor, kernel_size: int = 5, padding: str = 'replicate'
+) -> Tensor:
+    """B: blur every frame with a normalised Gaussian, one sigma for all channels.
+
+    Args:
+        x_NCTHW: clip of shape (N, C, T, H, W), floating point, any range.
+        sigma: standard deviation in pixels; a tensor receives gradient.
+        kernel_size: taps a side, odd.
+        padding: ``'replicate'`` (default) or ``'zeros'`` (the released code).
+
+    Returns:
+        Tensor of the same shape and dtype.
+
+    Example:
+        >>> gaussian_blur(torch.rand(2, 3, 4, 8, 8), sigma=1.0).shape
+        torch.Size([2, 3, 4, 8, 8])
+    """
+    kernel = gaussian_kernel(sigma, kernel_size).to(x_NCTHW)
+    return separable_filter(x_NCTHW, kernel, padding)
+
+
+def temporal_difference(x_NCTHW: Tensor) -> Tensor:
+    """D: the signed difference of each frame to the one before it, T frames to T - 1.
+
+    The versions that roll the clip wrap the first frame onto the last; that frame shows two ghosts
+    of the person, so it is never made here.
+
+    Args:
+        x_NCTHW: clip of shape (N, C, T, H, W) with T of at least 2.
+
+    Returns:
+        Tensor of shape (N, C, T - 1, H, W).
+
+    Example:
+        >>> temporal_difference(torch.rand(2, 3, 4, 8, 8)).shape
+        torch.Size([2, 3, 3, 8, 8])
+    """
+    if x_NCTHW.shape[2] < 2:
+        raise ValueError(f'a difference needs at least 2 frames, got {x_NCTHW.shape[2]}')
+    return x_NCTHW[:, :, 1:] - x_NCTHW[:, :, :-1]
+
+
+def spread_thresholds(num_levels: int) -> Tensor:
+    """Thresholds spread evenly over [0, num_levels - 1] and symmetric about its middle.
+
+    16 levels give the paper's 0.5, 1.5, ..., 14.5; 2 levels give 0.5, the sign of the difference.
+
+    Returns:
+        Tensor of shape (num_levels - 1,), float32.
+    """
+    if not 2 <= num_levels <= 256:
+        raise ValueError(f'num_levels must be between 2 and 256, got {num_levels}')
+    return torch.arange(num_levels - 1, dtype=torch.float32) + 0.5
+
+
+def soft_levels(u: Tensor, thresholds_K: Tensor, hardness: float | Tensor) -> Tensor:
+    """A sum of K sigmoids: a staircase with rounded steps.
+
+    Args:
+        u: values in units of a level, any shape.
+        thresholds_K: shape (K,), in the same units.
+        hardness: slope H of each sigmoid; the paper's code uses 5.
+
+    Returns:
+        Tensor shaped like ``u``, between 0 and K.
+    """
+    return sum(torch.sigmoid(hardness * (u - threshold)) for threshold in thresholds_K)
+
+
+def hard_levels(u: Tensor, thresholds_K: Tensor) -> Tensor:
+    """The number of thresholds that lie strictly below ``u``: whole numbers from 0 to K.
+
+    Returns:
+        Tensor shaped like ``u`` and of its dtype, without gradient.
+    """
+    ordered = thresholds_K.detach().to(u).sort().values
+    return torch.bucketize(u.detach().contiguous(), ordered).to(u.dtype)
+
+
+def quantize(
+    x: Tensor,
+    thresholds_K: Tensor,
+    low: float | Tensor,
+    high: float | Tensor,
+    hardness: float | Tensor = 5.0,
+    hard: bool = False,
+    eps: float = 0.0,
+) -> Tensor:
+    """Q: map ``x`` to K + 1 levels between ``low`` and ``high``.
+
+    ``u = K (x - low) / (high - low + eps)``, then the soft or the hard staircase, then back to the
+    units of ``x``. The hard form is straight-through: its value is the hard staircase, its gradient
+    that of the soft one.
+
+    Args:
+        x: values to quantise, any shape, floating point.
+        thresholds_K: shape (K,), in units of a level.
+        low, high: the range, numbers or tensors that broadcast against ``x``.
+        hardness: slope H of the sigmoids.
+        hard: take the hard staircase.
+        eps: added to the range and the least step, so that a constant clip divides by no zero.
+
+    Returns:
+        Tensor shaped like ``x``, from ``low`` to ``high``.
+
+    Example:
+        >>> x = torch.linspace(-1, 1, 5)
+        >>> quantize(x, spread_thresholds(2), -1.0, 1.0, hard=True)
+        tensor([-1., -1., -1.,  1.,  1.])
+    """
+    steps = thresholds_K.numel()
+    low, high = torch.as_tensor(low).to(x), torch.as_tensor(high).to(x)
+    u = steps * (x - low) / (high - low + eps)
+    levels = soft_levels(u, thresholds_K.to(x), hardness)
+    if hard:
+        levels = hard_levels(u, thresholds_K) + (levels - levels.detach())
+    step = (high - low) / steps
+    if eps:
+        step = step.clamp(min=eps)
+    return low + levels * step

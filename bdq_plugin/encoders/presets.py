@@ -1,0 +1,82 @@
+"""Named encoders: the paper's, the released code's, ours, the ablation and the rivals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .base import ClipEncoder
+from .baselines import Downsample, GaussianBlurOnly, PassThrough, Pixelate
+from .bdq import BDQEncoder
+
+CLASSES: dict[str, type[ClipEncoder]] = {
+    cls.__name__: cls for cls in (BDQEncoder, PassThrough, Downsample, Pixelate, GaussianBlurOnly)
+}
+
+# The paper: sigma and thresholds learned (16 parameters), soft with H = 5, range of each clip.
+_BDQ = dict(sigma=1.0, num_levels=16, hardness=5.0, mode='soft', range='clip')
+# A code close to the sign of the difference: a step of 0.2 of full intensity, a threshold at none.
+_SIGN = dict(sigma=3.0, mode='hard', range='fixed', range_limit=1.5)
+
+
+def _parts(name: str) -> dict[str, Any]:
+    """The paper's encoder with only the named ones of blur, difference and quantisation."""
+    return dict(_BDQ, blur='b' in name, difference='d' in name, quantization='q' in name)
+
+
+PRESETS: dict[str, tuple[type[ClipEncoder], dict[str, Any]]] = {
+    'bdq': (BDQEncoder, _BDQ),
+    'bdq_released': (
+        BDQEncoder,
+        dict(
+            _BDQ,
+            sigma=3.0,
+            learn_sigma=False,
+            padding='zeros',
+            range='batch',
+            expects_normalized=True,
+        ),
+    ),
+    'bdq_hard': (
+        BDQEncoder,
+        dict(sigma=1.5, num_levels=16, mode='hard', range='fixed', range_limit=0.25),
+    ),
+    'bdq_annealed': (BDQEncoder, dict(_BDQ, mode='annealed', range='fixed', range_limit=0.25)),
+    'sign_16': (BDQEncoder, dict(_SIGN, num_levels=16)),
+    'sign_2': (BDQEncoder, dict(_SIGN, num_levels=2)),
+    **{name: (BDQEncoder, _parts(name)) for name in ('b', 'd', 'q', 'bd', 'bq', 'dq')},
+    'pass_through': (PassThrough, {}),
+    'ryoo_16': (Downsample, dict(factor=16)),
+    'ryoo_32': (Downsample, dict(factor=32)),
+    'ryoo_64': (Downsample, dict(factor=64)),
+    'blur_weak': (GaussianBlurOnly, dict(sigma=4.0)),
+    'blur_strong': (GaussianBlurOnly, dict(sigma=16.0)),
+    'pixelate_4': (Pixelate, dict(block=4)),
+    'pixelate_16': (Pixelate, dict(block=16)),
+}
+
+
+def build_encoder(name: str, **overrides: Any) -> ClipEncoder:
+    """Build an encoder by the name of a preset or a class.
+
+    Args:
+        name: a key of ``PRESETS`` (such as ``'bdq_hard'``) or the name of an encoder class.
+        **overrides: arguments that replace those of the preset.
+
+    Raises:
+        ValueError: no such preset or class, or an argument that the encoder does not take.
+
+    Example:
+        >>> build_encoder('bdq_hard', sigma=2.0).quantize.mode
+        'hard'
+    """
+    if name in PRESETS:
+        cls, arguments = PRESETS[name]
+    elif name in CLASSES:
+        cls, arguments = CLASSES[name], {}
+    else:
+        known = ', '.join([*PRESETS, *CLASSES])
+        raise ValueError(f"unknown encoder '{name}': choose one of {known}")
+    try:
+        return cls(**{**arguments, **overrides})
+    except TypeError as error:
+        raise ValueError(f"encoder '{name}': {error}") from error
