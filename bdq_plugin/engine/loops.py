@@ -1,0 +1,78 @@
+"""The alternation of the game, as MMEngine's training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmaction.registry import LOOPS
+from mmengine.model import is_model_wrapper
+from mmengine.runner import EpochBasedTrainLoop
+from torch import nn
+
+from ..models.adversarial_recognizer import PHASES
+
+DEFAULT_PHASES = (dict(name='action', steps=1), dict(name='privacy', steps=1))
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The model inside a distributed wrapper, or the model itself."""
+    return model.module if is_model_wrapper(model) else model
+
+
+@LOOPS.register_module()
+class AdversarialTrainLoop(EpochBasedTrainLoop):
+    """Each iteration: every phase in turn, on the same batch.
+
+    A phase is ``model.set_phase(name)`` and then MMEngine's own ``train_step`` with that phase's
+    plain ``OptimWrapper``, so that mixed precision, gradient clipping and the distributed wrapper
+    work as in any other run. Log keys are prefixed by the phase.
+
+    Args:
+        phases: ``dict(name='action' | 'privacy', steps=n)`` in the order in which they are played.
+            More than one privacy step draws another frame each time.
+
+    Example:
+        >>> train_cfg = dict(type='AdversarialTrainLoop', max_epochs=50)
+    """
+
+    def __init__(
+        self, *args: Any, phases: Sequence[dict[str, Any]] = DEFAULT_PHASES, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        for phase in phases:
+            steps = phase.get('steps', 1)
+            if phase.get('name') not in PHASES or not isinstance(steps, int) or steps < 1:
+                raise ValueError(
+                    f"phase {phase} is not dict(name='action' | 'privacy', steps=1 or more)"
+                )
+        if {phase['name'] for phase in phases} != set(PHASES):
+            raise ValueError(f'the game needs both phases {PHASES}, got {list(phases)}')
+        self.phases = [(phase['name'], phase.get('steps', 1)) for phase in phases]
+
+    def run_iter(self, idx: int, data_batch: dict) -> None:
+        """Play all phases on one batch."""
+        runner = self.runner
+        runner.call_hook('before_train_iter', batch_idx=idx, data_batch=data_batch)
+        outputs: dict[str, torch.Tensor] = {}
+        for name, steps in self.phases:
+            unwrap(runner.model).set_phase(name)
+            for _ in range(steps):
+                logs = runner.model.train_step(data_batch, runner.optim_wrapper[name])
+            outputs.update({f'{name}/{key}': value for key, value in logs.items()})
+        outputs.update(encoder_logs(unwrap(runner.model)))
+        runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
+        self._iter += 1
+
+
+def encoder_logs(model: nn.Module) -> dict[str, float]:
+    """What training logs of the encoder: sigma, the range and every threshold."""
+    logs: dict[str, float] = {}
+    for name, value in model.data_preprocessor.encoder.extra_state().items():
+        if isinstance(value, list):
+            stem = name.rstrip('s')
+            logs.update({f'encoder/{stem}_{i:02d}': v for i, v in enumerate(value, start=1)})
+        else:
+            logs[f'encoder/{name}'] = value
+    return logs

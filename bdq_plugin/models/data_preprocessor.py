@@ -1,0 +1,196 @@
+"""The encoder as MMAction2's data preprocessor: no network can be handed a clear frame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmaction.models.data_preprocessors import ActionDataPreprocessor
+from mmaction.registry import MODELS
+from mmaction.utils import SampleList
+from mmengine.model import stack_batch
+from torch import Tensor
+
+from ..encoders import ClipEncoder, build_encoder, load_encoder, load_state, read_encoder_file
+
+# Statistics of Kinetics that the released code normalises by, on the scale 0 to 255.
+KINETICS_MEAN = (110.64, 103.16, 96.29)
+KINETICS_STD = (38.76, 37.88, 40.03)
+CHECKPOINT_PREFIX = 'data_preprocessor.encoder.'
+
+
+def build_encoder_from_cfg(cfg: str | dict[str, Any]) -> ClipEncoder:
+    """Build an encoder from what a config may say.
+
+    Args:
+        cfg: the name of a preset, the path of an ``encoder.json``, ``dict(preset=NAME, ...)`` with
+            arguments that replace the preset's, or ``dict(type=CLASS, ...)`` of MODELS.
+
+    Raises:
+        ValueError: none of these.
+    """
+    if isinstance(cfg, str):
+        return load_encoder(cfg) if cfg.endswith('.json') else build_encoder(cfg)
+    cfg = dict(cfg)
+    if 'preset' in cfg:
+        return build_encoder(cfg.pop('preset'), **cfg)
+    if 'type' in cfg:
+        return MODELS.build(cfg)
+    raise ValueError(
+        f"encoder={cfg} names no encoder: write encoder='bdq', encoder=dict(preset='bdq', ...) or "
+        "encoder=dict(type='BDQEncoder', ...)"
+    )
+
+
+def load_encoder_checkpoint(
+    encoder: ClipEncoder, path: str | os.PathLike, prefix: str = CHECKPOINT_PREFIX
+) -> None:
+    """Load the learned numbers of an encoder, all of them or none.
+
+    Args:
+        encoder: built like the one that was trained.
+        path: an ``encoder.json``, or a checkpoint (.pth) that holds the encoder under ``prefix``.
+        prefix: ignored for JSON.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file has no encoder, or one of another shape.
+    """
+    path = os.fspath(path)
+    if path.endswith('.json'):
+        load_state(encoder, read_encoder_file(path)['state'], path)
+        return
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'no checkpoint {path}: train the encoder first, or name its file')
+    from mmengine.runner.checkpoint import _load_checkpoint
+
+    checkpoint = _load_checkpoint(path, map_location='cpu')
+    state = checkpoint.get('state_dict', checkpoint)
+    state = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
+    if not state and encoder.state_dict():
+        raise ValueError(
+            f"{path} holds no encoder: no key begins with '{prefix}'; name a checkpoint of the "
+            'adversarial stage, or another prefix'
+        )
+    load_state(encoder, state, path)
+
+
+@MODELS.register_module()
+class BDQDataPreprocessor(ActionDataPreprocessor):
+    """Stack a batch, encode it, and bring it to the networks' range.
+
+    ::
+
+        uint8 (N, M, C, T, H, W) -> [0, 1] -> encoder -> normalised (N, M, C, T', H, W)
+        uint8 (N, T, C, H, W)    -> [0, 1] -> encoder -> normalised (N, T', C, H, W)    2D networks
+
+    Normalisation by ``mean`` and ``std`` comes after the encoder (before it where the encoder
+    ``expects_normalized``). A difference has no mean to subtract, so a ``signed`` encoder's output
+    is divided by ``std`` alone: the same as normalising the frames before they are subtracted.
+
+    Args:
+        encoder: see :func:`build_encoder_from_cfg`.
+        frozen: keep the encoder in evaluation mode and without gradient (re-training, use).
+        mean, std: per channel, on the scale 0 to 255; one number each for grey video.
+        format_shape: ``'NCTHW'`` for 3D networks, ``'NCHW'`` for 2D networks that read T segments.
+        init_cfg: ``dict(type='Pretrained', checkpoint=PATH, prefix=...)`` loads a trained encoder
+            and fails where it does not fit. MMEngine would skip it silently.
+
+    Example:
+        >>> model = dict(
+        ...     type='Recognizer3D',
+        ...     data_preprocessor=dict(type='BDQDataPreprocessor', encoder='bdq_hard', frozen=True))
+    """
+
+    def __init__(
+        self,
+        encoder: str | dict[str, Any],
+        *,
+        frozen: bool = False,
+        mean: Sequence[float] = KINETICS_MEAN,
+        std: Sequence[float] = KINETICS_STD,
+        format_shape: str = 'NCTHW',
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        if format_shape not in ('NCTHW', 'NCHW'):
+            raise ValueError(f"format_shape is 'NCTHW' or 'NCHW', got '{format_shape}'")
+        if len(mean) != len(std):
+            raise ValueError(f'mean has {len(mean)} channels, std has {len(std)}')
+        if init_cfg is not None and init_cfg.get('type') != 'Pretrained':
+            raise ValueError(
+                f"init_cfg of the encoder must be of type 'Pretrained', got {init_cfg}"
+            )
+        super().__init__(format_shape=format_shape)
+        self.encoder = build_encoder_from_cfg(encoder)
+        self.frozen, self.init_cfg = frozen, init_cfg
+        for name, values in (('mean', mean), ('std', std)):
+            tensor = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1) / 255
+            self.register_buffer(name, tensor, persistent=False)
+        self.one_frame = False
+        if frozen:
+            self.encoder.requires_grad_(False)
+            self.encoder.eval()
+
+    def init_weights(self) -> None:
+        """Load the trained encoder that ``init_cfg`` names."""
+        if self.init_cfg is not None:
+            load_encoder_checkpoint(
+                self.encoder,
+                self.init_cfg['checkpoint'],
+                self.init_cfg.get('prefix', CHECKPOINT_PREFIX),
+            )
+
+    def train(self, mode: bool = True) -> BDQDataPreprocessor:
+        """A frozen encoder stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.encoder.eval()
+        return self
+
+    def preprocess(
+        self, inputs: list[Tensor], data_samples: SampleList, training: bool = False
+    ) -> tuple[Tensor, SampleList]:
+        """Stack and encode; called by ``ActionDataPreprocessor.forward`` on every path."""
+        batch = stack_batch(inputs)
+        if self.format_shape == 'NCTHW':
+            views = batch.shape[1]
+            clips = self.encode(batch.flatten(0, 1), training)
+            return clips.unflatten(0, (-1, views)), data_samples
+        clips = self.encode(batch.transpose(1, 2), training)
+        # Recognizer2D uses .view, so the frames must be contiguous.
+        return clips.transpose(1, 2).contiguous(), data_samples
+
+    def encode(self, frames_NCTHW: Tensor, training: bool = False) -> Tensor:
+        """Frames on the scale 0 to 255, (N, C, T, H, W), to the networks' view of them.
+
+        In training with ``one_frame`` set, only one random frame is encoded, the same index for the
+        whole batch and without gradient: all that the privacy step needs.
+        """
+        if frames_NCTHW.shape[1] != self.mean.shape[0]:
+            raise ValueError(
+                f'the clip has {frames_NCTHW.shape[1]} channels, mean and std have '
+                f'{self.mean.shape[0]}: give as many numbers as the video has channels'
+            )
+        one_frame = training and self.one_frame
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen and not one_frame):
+            if not one_frame:
+                return self._encode(frames_NCTHW)
+            drops = self.encoder.drops_frames
+            index = int(torch.randint(frames_NCTHW.shape[2] - drops, ()))
+            if self.encoder.uses_whole_clip:
+                return self._encode(frames_NCTHW)[:, :, index : index + 1]
+            return self._encode(frames_NCTHW[:, :, index : index + 1 + drops])
+
+    def _encode(self, frames_NCTHW: Tensor) -> Tensor:
+        x_NCTHW = frames_NCTHW.float() / 255
+        if self.encoder.expects_normalized:
+            return self.encoder((x_NCTHW - self.mean) / self.std)
+        return self.normalize_encoded(self.encoder(x_NCTHW))
+
+    def normalize_encoded(self, encoded_NCTHW: Tensor) -> Tensor:
+        """An encoder's output in the units of its input, to the networks' range."""
+        if self.encoder.signed:
+            return encoded_NCTHW / self.std
+        return (encoded_NCTHW - self.mean) / self.std

@@ -1,0 +1,51 @@
+# IXMAS as it is, 48 x 64 pixels and grey, 16 frames over the whole clip: for small networks on a
+# CPU. Protocol 'take' has no validation split: validation shows the test split, chooses nothing.
+data_root = 'data/ixmas/raw'
+ann_file = 'data/ixmas/annotations.csv'
+protocol = 'take'
+fold = 3
+
+train_pipeline = [
+    dict(type='ClipInit'),
+    dict(type='UniformSample', clip_len=16),
+    dict(type='ClipDecode'),
+    dict(type='Flip', flip_ratio=0.5),
+    dict(type='RandomShift', max_shift=4),
+    dict(type='ToGray'),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackSubjectInputs'),
+]
+test_pipeline = [
+    dict(type='ClipInit'),
+    dict(type='UniformSample', clip_len=16, test_mode=True),
+    dict(type='ClipDecode'),
+    dict(type='ToGray'),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackSubjectInputs'),
+]
+dataset = dict(
+    type='IXMASDataset',
+    ann_file=ann_file,
+    data_prefix=dict(video=data_root),
+    protocol=protocol,
+    fold=fold,
+    actions='six',
+    min_frames=16,
+    cache=True,
+)
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=0,
+    persistent_workers=False,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(split='train', pipeline=train_pipeline, **dataset),
+)
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=0,
+    persistent_workers=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(split='test', pipeline=test_pipeline, test_mode=True, **dataset),
+)
+test_dataloader = val_dataloader

@@ -1,0 +1,36 @@
+default_scope = 'mmaction'
+custom_imports = dict(imports=['bdq_plugin'], allow_failed_imports=False)
+
+# Only the last checkpoints are kept and the last one is used: choosing the best epoch by the test
+# split would be tuning on it.
+default_hooks = dict(
+    runtime_info=dict(type='RuntimeInfoHook'),
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=10, ignore_last=False),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    sync_buffers=dict(type='SyncBuffersHook'),
+)
+custom_hooks = [
+    dict(type='SeedEpochHook'),
+    dict(type='CheckLabelsHook'),
+    dict(type='SaveEncoderHook'),
+]
+
+env_cfg = dict(
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'),
+)
+randomness = dict(seed=0)
+
+log_processor = dict(type='LogProcessor', window_size=10, by_epoch=True)
+vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
+visualizer = dict(type='ActionVisualizer', vis_backends=vis_backends)
+log_level = 'INFO'
+load_from = None
+resume = False
+
+# Weights of pre-trained networks: a URL or a local path by role. `pretrained=None` turns all off.
+pretrained = None

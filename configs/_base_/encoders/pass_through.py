@@ -1,0 +1,2 @@
+# Clear video: the baseline without an encoder.
+encoder = dict(preset='pass_through')
