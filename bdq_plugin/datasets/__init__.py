@@ -1,0 +1,40 @@
+"""Data sets, protocols and pipeline parts. Importing this package registers them with MMAction2."""
+
+from .clips import SubjectClipDataset
+from .ixmas import IXMASDataset, parse_ixmas_name
+from .kth import KTHDataset, parse_kth_name, read_kth_index
+from .protocols import (
+    PROTOCOLS,
+    Protocol,
+    ProtocolAudit,
+    audit_protocol,
+    get_protocol,
+    split_all,
+    split_rows,
+)
+from .transforms import ClipDecode, ClipInit, PackSubjectInputs, RandomShift, ToGray
+from .video_reader import VideoError, count_frames, open_video
+
+__all__ = [
+    'PROTOCOLS',
+    'ClipDecode',
+    'ClipInit',
+    'IXMASDataset',
+    'KTHDataset',
+    'PackSubjectInputs',
+    'Protocol',
+    'ProtocolAudit',
+    'RandomShift',
+    'SubjectClipDataset',
+    'ToGray',
+    'VideoError',
+    'audit_protocol',
+    'count_frames',
+    'get_protocol',
+    'open_video',
+    'parse_ixmas_name',
+    'parse_kth_name',
+    'read_kth_index',
+    'split_all',
+    'split_rows',
+]

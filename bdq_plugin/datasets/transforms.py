@@ -1,0 +1,167 @@
+"""Pipeline parts that MMAction2 lacks; its own transforms work between them.
+
+``ClipInit -> SampleFrames | UniformSample -> ClipDecode -> Resize, MultiScaleCrop, Flip, ... ->
+FormatShape -> PackSubjectInputs``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from mmaction.datasets.transforms import PackActionInputs
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from .video_reader import BACKENDS, open_video
+
+_META_KEYS = (
+    'img_shape',
+    'filename',
+    'start_index',
+    'num_frames',
+    'subject_name',
+    'action_name',
+    'recording',
+    'scenario',
+    'sequence',
+    'take',
+    'camera',
+)
+
+
+@TRANSFORMS.register_module()
+class ClipInit(BaseTransform):
+    """Open the video of a clip.
+
+    Reads ``filename``, and where present ``start_index`` and ``num_frames`` (the clip within its
+    video). Adds ``video_reader``, ``total_frames`` (frames of the *clip*) and ``avg_fps``. Stock
+    ``SampleFrames``, ``UniformSample`` and ``DenseSampleFrames`` sample in ``[0, total_frames)``
+    and then add ``start_index``: they stay within the clip. An item without these fields (the
+    inferencer's) is its whole video.
+
+    Args:
+        backend: ``'auto'`` (decord where it is exact, else PyAV), ``'decord'`` or ``'pyav'``.
+        num_threads: Decoding threads of decord.
+    """
+
+    def __init__(self, backend: str = 'auto', num_threads: int = 1) -> None:
+        if backend not in BACKENDS:
+            raise ValueError(f'unknown backend {backend!r}: choose one of {", ".join(BACKENDS)}')
+        self.backend = backend
+        self.num_threads = num_threads
+
+    def transform(self, results: dict) -> dict:
+        """Open ``results['filename']``, unless the data set's cache has set ``video_reader``."""
+        reader = results.get('video_reader')
+        if reader is None:
+            reader = open_video(results['filename'], self.backend, self.num_threads)
+            results['video_reader'] = reader
+        start = results.setdefault('start_index', 0)
+        results['total_frames'] = results.get('num_frames') or len(reader) - start
+        results['avg_fps'] = reader.fps
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(backend={self.backend!r}, num_threads={self.num_threads})'
+
+
+@TRANSFORMS.register_module()
+class ClipDecode(BaseTransform):
+    """Decode the sampled frames, each once, and release the reader.
+
+    Reads ``video_reader`` and ``frame_inds``. Adds ``imgs`` (list of uint8 RGB frames, (H, W, 3)),
+    ``original_shape`` and ``img_shape`` (height, width).
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Decode ``results['frame_inds']``."""
+        results['frame_inds'] = np.asarray(results['frame_inds']).reshape(-1)
+        indices, places = np.unique(results['frame_inds'], return_inverse=True)
+        frames = results.pop('video_reader').get_batch(indices)
+        # Indexing copies: a frame that is used twice must not be one array, for Flip works in
+        # place.
+        results['imgs'] = list(frames[places])
+        results['original_shape'] = results['img_shape'] = frames.shape[1:3]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
+
+
+@TRANSFORMS.register_module()
+class RandomShift(BaseTransform):
+    """Move all frames of a clip by one random offset; the edge is replicated.
+
+    Args:
+        max_shift: Largest offset, in pixels, in each of the four directions.
+    """
+
+    def __init__(self, max_shift: int) -> None:
+        if max_shift < 0:
+            raise ValueError(f'max_shift must be 0 or more pixels, got {max_shift}')
+        self.max_shift = max_shift
+
+    def transform(self, results: dict) -> dict:
+        """Shift ``results['imgs']``."""
+        height, width = results['img_shape']
+        dy, dx = np.random.randint(-self.max_shift, self.max_shift + 1, size=2)
+        rows = np.clip(np.arange(height) - dy, 0, height - 1)
+        columns = np.clip(np.arange(width) - dx, 0, width - 1)
+        results['imgs'] = [img[rows[:, None], columns] for img in results['imgs']]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(max_shift={self.max_shift})'
+
+
+@TRANSFORMS.register_module()
+class ToGray(BaseTransform):
+    """Frames (H, W, 3) -> (H, W, 1): luma (BT.601), which for grey frames is exactly the grey
+    value.
+
+    Put it right before ``FormatShape``: stock ``Resize`` drops a channel axis of length one.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Convert ``results['imgs']``."""
+        results['imgs'] = [
+            cv2.cvtColor(np.ascontiguousarray(img), cv2.COLOR_RGB2GRAY)[..., None]
+            for img in results['imgs']
+        ]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
+
+
+@TRANSFORMS.register_module()
+class PackSubjectInputs(PackActionInputs):
+    """``PackActionInputs`` with the subject: adds ``gt_subject``, a LongTensor of shape (1,).
+
+    ``gt_subject`` is left out where the item has no ``subject`` (the inferencer's).
+
+    Args:
+        collect_keys: As in ``PackActionInputs``.
+        meta_keys: What the sample's ``metainfo`` carries, where the item has it; by default the
+            clip's file, extent, recording, names and protocol fields.
+        algorithm_keys: As in ``PackActionInputs``.
+    """
+
+    def __init__(
+        self,
+        collect_keys: tuple[str, ...] | None = None,
+        meta_keys: Sequence[str] = _META_KEYS,
+        algorithm_keys: Sequence[str] = (),
+    ) -> None:
+        super().__init__(collect_keys, meta_keys, algorithm_keys)
+
+    def transform(self, results: dict) -> dict:
+        """Pack ``results`` into ``inputs`` and ``data_samples``."""
+        packed = super().transform(results)
+        if 'subject' in results:
+            subject = torch.tensor([results['subject']], dtype=torch.long)
+            packed['data_samples'].set_field(subject, 'gt_subject')
+        return packed

@@ -1,0 +1,63 @@
+"""Shared fixtures: the research data where it is present, and a tiny synthetic KTH."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import bdq_plugin  # noqa: F401  (mends the stack and registers before any test imports mmaction)
+from bdq_plugin.datasets.preparation import prepare_ixmas, prepare_kth
+from bdq_plugin.datasets.synthetic import make_kth
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class SyntheticKTH(NamedTuple):
+    """A synthetic KTH folder: ``root/videos``, ``root/00sequences.txt`` and its annotation."""
+
+    root: Path
+    annotation: Path
+
+
+@pytest.fixture(scope='session')
+def real_data() -> Path:
+    """The research data: ``$BDQ_TEST_DATA``, by default ``shared/data`` beside the repository."""
+    default = REPOSITORY.parent / 'shared' / 'data'
+    folder = Path(os.environ.get('BDQ_TEST_DATA', default))
+    if not (folder / 'kth').is_dir() or not (folder / 'ixmas').is_dir():
+        pytest.skip(f'no research data in {folder}: set BDQ_TEST_DATA to the folder that has it')
+    return folder
+
+
+@pytest.fixture(scope='session')
+def ixmas_raw(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The 360 IXMAS clips as AVI files."""
+    script = real_data.parent / 'tools' / 'unpack_ixmas.py'
+    if not script.is_file():
+        pytest.skip(f'no {script} to unpack the IXMAS clips with')
+    folder = tmp_path_factory.mktemp('ixmas') / 'videos'
+    subprocess.run([sys.executable, str(script), str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def ixmas_annotation(ixmas_raw: Path) -> Path:
+    """The annotation file of ``ixmas_raw``, beside it."""
+    out = ixmas_raw.parent / 'ixmas.csv'
+    prepare_ixmas(ixmas_raw, out)
+    return out
+
+
+@pytest.fixture(scope='session')
+def synthetic_kth(tmp_path_factory: pytest.TempPathFactory) -> SyntheticKTH:
+    """Three people, six actions, two scenarios, 36 frames a sub-sequence, 80 x 60 pixels."""
+    root = tmp_path_factory.mktemp('synthetic_kth')
+    make_kth(root, subjects=3, scenarios=2, frames_per_sequence=36, size=(80, 60))
+    annotation = root / 'kth.csv'
+    prepare_kth(root / 'videos', annotation, root / '00sequences.txt')
+    return SyntheticKTH(root, annotation)

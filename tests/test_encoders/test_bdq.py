@@ -1,0 +1,333 @@
+"""The encoder as a whole: parity with the released code, batch independence, codes, thresholds."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from bdq_plugin.encoders import (
+    PRESETS,
+    BDQEncoder,
+    build_encoder,
+    load_encoder,
+    save_encoder,
+)
+
+
+def clip(*shape, seed=0):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def released(x, bias, sigma=3.0):
+    """The released algorithm, written plainly: 2D kernel, roll, batch range, 15 sigmoids."""
+    grid = torch.arange(5, dtype=x.dtype) - 2
+    kernel = torch.exp(-(grid[:, None] ** 2 + grid[None, :] ** 2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, 5, 5).repeat(x.shape[1], 1, 1, 1, 1)
+    x = torch.nn.functional.conv3d(x, kernel, padding=(0, 2, 2), groups=x.shape[1])
+    x = (x - torch.roll(x, 1, dims=2))[:, :, 1:]
+    low, high = x.min(), x.max()
+    step = torch.clamp((high - low) / 15, min=1e-4)
+    u = (x - low) / ((high - low) + 1e-4) * 15
+    y = torch.zeros_like(u)
+    for i in range(15):
+        y = y + torch.sigmoid(5 * (u - bias[i]))
+    return y * step + low
+
+
+class TestReleasedPreset:
+    @pytest.mark.parametrize('scale', [1.0, 5.0, 0.01])
+    @pytest.mark.parametrize('shape', [(2, 3, 6, 20, 24), (1, 3, 2, 7, 5)])
+    def test_output_and_gradients(self, scale, shape):
+        encoder = build_encoder('bdq_released')
+        x = (scale * torch.randn(shape, generator=torch.Generator().manual_seed(1))).double()
+        ours_x, plain_x = x.clone().requires_grad_(), x.clone().requires_grad_()
+        bias = torch.arange(15, dtype=torch.float64).add(0.5).requires_grad_()
+        encoder.double()
+        ours, plain = encoder(ours_x), released(plain_x, bias)
+        torch.testing.assert_close(ours, plain, atol=1e-4, rtol=1e-4)
+        weight = torch.randn(ours.shape, generator=torch.Generator().manual_seed(2)).double()
+        (ours * weight).sum().backward()
+        (plain * weight).sum().backward()
+        torch.testing.assert_close(ours_x.grad, plain_x.grad, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            encoder.quantize.thresholds.grad, bias.grad, atol=1e-4, rtol=1e-4
+        )
+
+    def test_float32(self):
+        x = torch.randn((2, 3, 5, 16, 16), generator=torch.Generator().manual_seed(3))
+        bias = torch.arange(15).add(0.5)
+        torch.testing.assert_close(
+            build_encoder('bdq_released')(x), released(x, bias), atol=1e-4, rtol=1e-4
+        )
+
+    def test_constant_batch(self):
+        x = torch.full((1, 3, 4, 8, 8), 0.3)
+        bias = torch.arange(15).add(0.5)
+        torch.testing.assert_close(build_encoder('bdq_released')(x), released(x, bias))
+
+    def test_sigma_is_frozen_and_fifteen_numbers_learn(self):
+        trainable = [
+            n for n, p in build_encoder('bdq_released').named_parameters() if p.requires_grad
+        ]
+        assert trainable == ['quantize.thresholds']
+
+
+class TestPresets:
+    @pytest.mark.parametrize('name', sorted(PRESETS))
+    def test_shape_range_and_name(self, name):
+        encoder = build_encoder(name)
+        x = clip(2, 3, 6, 32, 24)
+        y = encoder(x)
+        assert y.shape == (2, 3, 6 - encoder.drops_frames, 32, 24)
+        assert torch.isfinite(y).all()
+        assert encoder.drops_frames == int(encoder.signed)
+
+    def test_paper_has_sixteen_numbers(self):
+        assert sum(p.numel() for p in build_encoder('bdq').parameters()) == 16
+
+    @pytest.mark.parametrize('name', ['b', 'd', 'q', 'bd', 'bq', 'dq', 'bdq'])
+    def test_switches(self, name):
+        encoder = build_encoder(name)
+        parts = (encoder.blurs, encoder.signed, encoder.quantizes)
+        assert parts == tuple(letter in name for letter in 'bdq')
+
+    def test_d_alone_is_the_difference(self):
+        x = clip(1, 3, 4, 8, 8)
+        torch.testing.assert_close(build_encoder('d')(x), x[:, :, 1:] - x[:, :, :-1])
+
+    def test_pass_through_changes_nothing(self):
+        x = clip(1, 3, 4, 8, 8)
+        assert torch.equal(build_encoder('pass_through')(x), x)
+
+    def test_ryoo_keeps_as_many_pixels_of_any_frame(self):
+        encoder = build_encoder('ryoo_16')
+        assert encoder.small_size(224, 224) == (14, 14)
+        assert encoder.small_size(64, 48) == (19, 14)
+
+    def test_pixelate_has_blocks_of_one_value(self):
+        y = build_encoder('pixelate_16')(clip(1, 1, 1, 224, 224))
+        assert torch.equal(
+            y[..., ::16, ::16].repeat_interleave(16, -1).repeat_interleave(16, -2), y
+        )
+
+    def test_strong_blur_is_stronger(self):
+        x = clip(1, 1, 1, 112, 112)
+        weak, strong = (build_encoder(n)(x).var() for n in ('blur_weak', 'blur_strong'))
+        assert strong < weak / 4
+
+    def test_unknown_name_lists_the_known(self):
+        with pytest.raises(ValueError, match='bqd.*bdq_hard.*pass_through'):
+            build_encoder('bqd')
+
+    def test_unknown_argument(self):
+        with pytest.raises(ValueError, match="'bdq'.*sigmaa"):
+            build_encoder('bdq', sigmaa=1)
+
+    @pytest.mark.parametrize(
+        ('arguments', 'match'),
+        [
+            (dict(sigma=0), 'sigma must be above 0'),
+            (dict(kernel_size=4), 'odd'),
+            (dict(padding='reflect'), 'padding'),
+            (dict(num_levels=1), 'between 2 and 256'),
+            (dict(mode='firm'), 'mode'),
+            (dict(range='global'), 'range'),
+            (dict(range_limit=0), 'range_limit'),
+            (dict(hardness=0), 'hardness'),
+            (dict(dither=-1), 'dither'),
+        ],
+    )
+    def test_bad_arguments(self, arguments, match):
+        with pytest.raises(ValueError, match=match):
+            build_encoder('bdq', **arguments)
+
+
+class TestInput:
+    @pytest.mark.parametrize('shape', [(3, 8, 8), (1, 3, 8, 8), (1, 1, 1, 3, 8, 8)])
+    def test_wrong_dimensions(self, shape):
+        with pytest.raises(ValueError, match=r'\(N, C, T, H, W\)'):
+            build_encoder('bdq')(torch.rand(shape))
+
+    def test_one_frame(self):
+        with pytest.raises(ValueError, match='at least 2 frames'):
+            build_encoder('bdq')(torch.rand(1, 3, 1, 8, 8))
+
+    def test_fp32_inside_autocast(self):
+        encoder, x = build_encoder('bdq'), clip(1, 3, 4, 16, 16)
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            y = encoder(x.bfloat16().float())
+        assert y.dtype == torch.float32
+        torch.testing.assert_close(y, encoder(x.bfloat16().float()))
+
+    def test_gradcheck_of_the_whole(self):
+        encoder = BDQEncoder(num_levels=4, hardness=2.0, range='fixed').double()
+        x = clip(1, 1, 3, 3, 3).double().requires_grad_()
+        assert gradcheck(encoder, (x,))
+
+    def test_gradient_reaches_all_sixteen_numbers(self):
+        for name in ('bdq', 'bdq_hard', 'bdq_annealed'):
+            encoder = build_encoder(name)
+            # A weighted sum: the plain one is nearly blind to a symmetric quantiser.
+            y = encoder(clip(2, 3, 6, 16, 16))
+            (y * clip(*y.shape, seed=1)).sum().backward()
+            assert encoder.blur.log_sigma.grad.abs() > 0
+            assert (encoder.quantize.thresholds.grad.abs() > 0).sum() > 10
+
+
+class TestBatchIndependence:
+    @pytest.mark.parametrize('name', ['bdq', 'bdq_hard', 'sign_2', 'd'])
+    def test_a_clip_does_not_depend_on_its_batch_mates(self, name):
+        encoder = build_encoder(name)
+        x = clip(3, 3, 5, 12, 12)
+        x[1] *= 0.1
+        alone = torch.cat([encoder(x[i : i + 1]) for i in range(3)])
+        torch.testing.assert_close(encoder(x), alone)
+
+    def test_the_released_range_does_depend(self):
+        encoder = build_encoder('bdq_released')
+        x = clip(2, 3, 5, 12, 12)
+        x[1] *= 0.1
+        assert (encoder(x)[1:] - encoder(x[1:])).abs().max() > 1e-3
+
+
+class TestCodes:
+    @pytest.mark.parametrize('levels', [2, 3, 16, 256])
+    def test_range_and_dtype(self, levels):
+        codes = build_encoder('bdq_hard', num_levels=levels).codes(clip(1, 3, 4, 16, 16))
+        assert codes.dtype == torch.uint8
+        assert codes.max() <= levels - 1
+        assert len(codes.unique()) > 1
+
+    def test_uint8_and_float_input_agree(self):
+        encoder = build_encoder('bdq_hard')
+        frames = (clip(1, 3, 4, 16, 16) * 255).round().to(torch.uint8)
+        assert torch.equal(encoder.codes(frames), encoder.codes(frames.float() / 255))
+
+    def test_no_motion_is_always_the_same_level(self):
+        encoder = build_encoder('bdq_hard')
+        still = clip(1, 3, 1, 16, 16).expand(1, 3, 4, 16, 16)
+        assert encoder.codes(still).unique().tolist() == [7]
+
+    @pytest.mark.parametrize('name', ['bdq_hard', 'sign_16', 'sign_2'])
+    def test_evaluation_shows_networks_what_the_camera_sends(self, name):
+        encoder = build_encoder(name).eval()
+        x = (clip(1, 1, 6, 24, 20) * 255).round() / 255
+        with torch.no_grad():
+            seen = encoder(x)
+        form = encoder.integer_form()
+        torch.testing.assert_close(seen, form.low + encoder.codes(x).float() * form.step)
+
+    def test_training_and_use_agree_but_at_the_thresholds(self):
+        # Smooth motion, as video has it; the rounding of the kernel to 1/256 moves few levels.
+        t = torch.linspace(0, 1, 6).view(1, 1, 6, 1, 1)
+        x = 0.5 + 0.5 * torch.sin(torch.arange(40.0) / 3 + 6 * t).expand(1, 1, 6, 30, 40)
+        x = (x * 255).round() / 255
+        encoder = build_encoder('bdq_hard')
+        trained = encoder.train()(x)
+        with torch.no_grad():
+            used = encoder.eval()(x)
+        assert (trained - used).abs().gt(1e-4).float().mean() < 0.02
+
+    def test_soft_encoder_has_codes_too(self):
+        codes = build_encoder('bdq').codes(clip(1, 3, 4, 16, 16))
+        assert codes.dtype == torch.uint8
+        assert codes.max() <= 15
+
+    @pytest.mark.parametrize('name', ['d', 'b', 'pass_through', 'ryoo_16'])
+    def test_without_quantisation(self, name):
+        with pytest.raises(ValueError, match='does not quantise'):
+            build_encoder(name).codes(clip(1, 3, 4, 16, 16))
+
+    def test_integer_form_needs_a_fixed_range(self):
+        with pytest.raises(ValueError, match="range='fixed'"):
+            build_encoder('bdq').integer_form()
+
+    def test_dither_changes_codes_and_keeps_their_range(self):
+        plain, noisy = build_encoder('sign_16'), build_encoder('sign_16', dither=0.1)
+        x = clip(1, 1, 4, 16, 16)
+        assert not torch.equal(plain.codes(x), noisy.codes(x))
+        assert noisy.codes(x).max() <= 15
+
+
+class TestThresholds:
+    def test_projection_orders_and_clamps(self):
+        encoder = build_encoder('bdq')
+        with torch.no_grad():
+            encoder.quantize.thresholds.copy_(torch.linspace(20, -5, 15))
+        encoder.project_()
+        values = encoder.quantize.thresholds.tolist()
+        assert values == sorted(values)
+        assert values[0] == 0
+        assert values[-1] == 15
+
+    def test_forward_has_no_side_effect(self):
+        encoder = build_encoder('bdq')
+        with torch.no_grad():
+            encoder.quantize.thresholds.copy_(torch.linspace(20, -5, 15))
+        before = encoder.quantize.thresholds.clone()
+        encoder(clip(1, 3, 4, 8, 8))
+        assert torch.equal(encoder.quantize.thresholds, before)
+
+    def test_set_range(self):
+        encoder = build_encoder('bdq_hard')
+        encoder.set_range_(0.5)
+        assert (encoder.quantize.low.item(), encoder.quantize.high.item()) == (-0.5, 0.5)
+        with pytest.raises(ValueError, match='above 0'):
+            encoder.set_range_(0)
+
+
+class TestFiles:
+    @pytest.mark.parametrize('name', sorted(PRESETS))
+    def test_round_trip(self, name, tmp_path):
+        encoder = build_encoder(name)
+        with torch.no_grad():
+            for parameter in encoder.parameters():
+                parameter.add_(0.01)
+        path = save_encoder(encoder, tmp_path / 'encoder.json', dict(dataset='ixmas'))
+        again = load_encoder(path)
+        x = clip(1, 3, 4, 16, 16)
+        assert torch.equal(encoder(x), again(x))
+        assert [f.name for f in tmp_path.iterdir()] == ['encoder.json']
+
+    def test_another_number_of_thresholds(self, tmp_path):
+        path = save_encoder(build_encoder('bdq', num_levels=8), tmp_path / 'e.json')
+        document = json.loads(path.read_text())
+        document['config']['num_levels'] = 16
+        path.write_text(json.dumps(document))
+        with pytest.raises(ValueError, match=r'thresholds.*\(7,\).*\(15,\).*num_levels'):
+            load_encoder(path)
+
+    @pytest.mark.parametrize(
+        ('text', 'match'),
+        [
+            ('', 'not an encoder file'),
+            ('[1, 2]', 'format'),
+            ('{"format": "bdq-encoder", "version": 99, "type": "BDQEncoder"}', 'version 99'),
+            ('{"format": "bdq-encoder", "version": 1, "type": "os.system"}', 'os.system'),
+        ],
+    )
+    def test_foreign_files(self, tmp_path, text, match):
+        path = tmp_path / 'e.json'
+        path.write_text(text)
+        with pytest.raises(ValueError, match=match):
+            load_encoder(path)
+
+    def test_missing_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match='train one first'):
+            load_encoder(tmp_path / 'none.json')
+
+
+def test_encoders_import_no_openmmlab_code():
+    """The dependency points one way: nothing below the encoders knows MMEngine or MMAction2."""
+    code = (
+        'import sys, types; p = types.ModuleType("bdq_plugin"); import importlib.util as u;'
+        'p.__path__ = list(u.find_spec("bdq_plugin").submodule_search_locations);'
+        'sys.modules["bdq_plugin"] = p; import bdq_plugin.encoders;'
+        'bad = [m for m in sys.modules if m.split(".")[0] in ("mmengine", "mmaction", "mmcv")];'
+        'sys.exit(", ".join(bad) if bad else 0)'
+    )
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
