@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from mmengine.registry import init_default_scope
 
 import bdq_plugin  # noqa: F401  (mends the stack and registers before any test imports mmaction)
 from bdq_plugin.datasets.preparation import prepare_ixmas, prepare_kth
@@ -61,3 +62,9 @@ def synthetic_kth(tmp_path_factory: pytest.TempPathFactory) -> SyntheticKTH:
     annotation = root / 'kth.csv'
     prepare_kth(root / 'videos', annotation, root / '00sequences.txt')
     return SyntheticKTH(root, annotation)
+
+
+@pytest.fixture(autouse=True)
+def mmaction_scope() -> None:
+    """Resolve names as a config with ``default_scope = 'mmaction'`` does."""
+    init_default_scope('mmaction')

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
+import mmengine
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.runner import Runner
 
 from .. import compat
+from ..version import __version__
+from .loops import unwrap
 from .recipe import apply_switches
 
 
@@ -87,11 +91,52 @@ def build_runner(cfg: Config) -> Runner:
     return Runner.from_cfg(cfg)
 
 
-def train(cfg: Config) -> Runner:
-    """Train from the first or the resumed epoch to the last."""
+def train(cfg: Config) -> dict[str, float]:
+    """Train to the last epoch, then test the networks as they are and write ``metrics.json``.
+
+    Returns:
+        The metrics of the test split, empty where the config has none.
+    """
     runner = build_runner(cfg)
+    start = time.time()
     runner.train()
-    return runner
+    seconds = time.time() - start
+    if cfg.get('test_dataloader') is None:
+        return {}
+    metrics = runner.test()
+    if is_main_process():
+        write_json(Path(cfg.work_dir) / 'metrics.json', describe_run(runner, metrics, seconds))
+    return metrics
+
+
+def describe_run(runner: Runner, metrics: dict[str, float], seconds: float) -> dict[str, Any]:
+    """What a result needs beside its figures to be understood and repeated.
+
+    Args:
+        runner: a run at its end.
+        metrics: of the test split.
+        seconds: wall time of training in this process, without what came before a resume.
+    """
+    dataset, model = runner.test_dataloader.dataset, unwrap(runner.model)
+    encoder = getattr(getattr(model, 'data_preprocessor', None), 'encoder', None)
+    return dict(
+        config=Path(runner.cfg.filename or '').name,
+        metrics=metrics,
+        dataset=type(dataset).__name__,
+        protocol=getattr(dataset, 'protocol', None),
+        fold=getattr(dataset, 'fold', None),
+        test_clips=len(dataset),
+        encoder=None if encoder is None else dict(encoder.config, **encoder.extra_state()),
+        alpha=getattr(model, 'alpha', None),
+        epochs=runner.max_epochs,
+        seed=runner.seed,
+        train_seconds=round(seconds, 1),
+        processes=get_world_size(),
+        threads=torch.get_num_threads(),
+        versions=dict(
+            bdq_plugin=__version__, torch=torch.__version__, mmengine=mmengine.__version__
+        ),
+    )
 
 
 def test(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, float]:

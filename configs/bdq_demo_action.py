@@ -1,0 +1,29 @@
+# Stage 2 of the demo: a fresh action network on the frozen encoder of
+# bdq_demo.py.
+_base_ = [
+    '_base_/default_runtime.py',
+    '_base_/datasets/kth_small.py',
+    '_base_/encoders/bdq.py',
+    '_base_/models/small.py',
+    '_base_/schedules/retrain_small.py',
+]
+encoder_file = 'work_dirs/demo/bdq/encoder.json'
+model = dict(
+    data_preprocessor=dict(
+        type='BDQDataPreprocessor',
+        encoder=_base_.encoder,
+        frozen=True,
+        init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
+        **_base_.grey,
+    ),
+    **_base_.action_network,
+)
+val_evaluator = [_base_.action_metric]
+test_evaluator = val_evaluator
+data_root = 'work_dirs/demo/data/videos'
+ann_file = 'work_dirs/demo/data/annotations.csv'
+max_epochs = 12
+people = [f'person{i:02d}' for i in range(1, 6)]
+train_dataloader = dict(dataset=dict(subjects=people))
+val_dataloader = dict(dataset=dict(subjects=people))
+test_dataloader = dict(dataset=dict(subjects=people))

@@ -1,0 +1,39 @@
+"""A tiny game on synthetic KTH, for tests that need a real Runner."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from bdq_plugin.engine.launch import load_config
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SUBJECTS = ('person01', 'person02', 'person03')
+
+
+def game_options(synthetic_kth: Any, **options: Any) -> dict[str, Any]:
+    """``--cfg-options`` that bring the demo down to seconds."""
+    small = {
+        'ann_file': str(synthetic_kth.annotation),
+        'data_root': str(synthetic_kth.root / 'videos'),
+        'max_epochs': 1,
+        'default_hooks.logger.interval': 1,
+        'log_processor.window_size': 1,
+    }
+    for split in ('train', 'val', 'test'):
+        dataset = f'{split}_dataloader.dataset'
+        small[f'{dataset}.subjects'] = list(SUBJECTS)
+        small[f'{dataset}.indices'] = 24
+        small[f'{split}_dataloader.num_workers'] = 0
+        small[f'{split}_dataloader.batch_size'] = 8
+    return {**small, 'model.privacy.cls_head.num_classes': len(SUBJECTS), **options}
+
+
+def game_config(synthetic_kth: Any, work_dir: Path, **options: Any) -> Config:
+    """The config of a game of one epoch with three iterations."""
+    return load_config(
+        str(REPOSITORY / 'configs' / 'bdq_demo.py'),
+        options=game_options(synthetic_kth, **options),
+        work_dir=str(work_dir),
+        seed=3,
+    )

@@ -1,0 +1,197 @@
+"""The phases of the game: who learns, who is held fixed, whose statistics move."""
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+
+
+def config(**options):
+    return {
+        **dict(
+            type='AdversarialRecognizer',
+            alpha=2.0,
+            data_preprocessor=dict(
+                type='BDQDataPreprocessor', encoder='bdq', mean=[128.0], std=[51.0]
+            ),
+            recognizer=dict(
+                type='Recognizer3D',
+                backbone=dict(type='SmallConv3d', in_channels=1),
+                cls_head=dict(
+                    type='I3DHead', num_classes=6, in_channels=96, topk=(1,), average_clips='prob'
+                ),
+            ),
+            privacy=dict(
+                type='PrivacyRecognizer',
+                backbone=dict(type='SmallConv2d', in_channels=1),
+                cls_head=dict(type='PrivacyHead', num_classes=4, in_channels=96),
+            ),
+        ),
+        **options,
+    }
+
+
+def data(n=4):
+    generator = torch.Generator().manual_seed(0)
+    samples = []
+    for i in range(n):
+        sample = ActionDataSample().set_gt_label(i % 6)
+        sample.set_field(torch.tensor([i % 4]), 'gt_subject')
+        samples.append(sample)
+    inputs = [
+        torch.randint(0, 256, (1, 1, 8, 16, 16), generator=generator).to(torch.uint8)
+        for _ in range(n)
+    ]
+    return dict(inputs=inputs, data_samples=samples)
+
+
+def loss_of(model, phase):
+    model.set_phase(phase)
+    batch = model.data_preprocessor(data(), True)
+    losses = model(**batch, mode='loss')
+    return model.parse_losses(losses)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    model = MODELS.build(config())
+    model.init_weights()
+    return model.train()
+
+
+def test_action_phase_reaches_encoder_and_recognizer_alone(model):
+    loss_of(model, 'action')[0].backward()
+    assert model.data_preprocessor.encoder.blur.log_sigma.grad.abs() > 0
+    assert model.data_preprocessor.encoder.quantize.thresholds.grad.abs().sum() > 0
+    assert all(p.grad is not None for p in model.recognizer.parameters())
+    assert all(p.grad is None for p in model.privacy.parameters())
+
+
+def test_privacy_phase_reaches_the_privacy_network_alone(model):
+    loss_of(model, 'privacy')[0].backward()
+    assert all(p.grad is not None for p in model.privacy.parameters())
+    assert all(p.grad is None for p in model.recognizer.parameters())
+    assert all(p.grad is None for p in model.data_preprocessor.parameters())
+
+
+def test_loss_is_cross_entropy_minus_alpha_entropy(model):
+    loss, logs = loss_of(model, 'action')
+    expected = logs['loss_cls'] - 2.0 * logs['privacy_entropy']
+    torch.testing.assert_close(loss.detach(), expected.detach())
+    assert 0 < logs['privacy_entropy'] <= torch.log(torch.tensor(4.0)) + 1e-6
+
+
+def test_the_entropy_reaches_the_encoder(model):
+    """With nothing to gain from the action, alpha alone still moves the encoder."""
+    model.set_phase('action')
+    batch = model.data_preprocessor(data(), True)
+    model(**batch, mode='loss')['loss_entropy'].backward()
+    assert model.data_preprocessor.encoder.blur.log_sigma.grad.abs() > 0
+
+
+def test_batch_norm_statistics_move_once_an_iteration(model):
+    """The released code moved those of both networks twice."""
+    for phase in ('action', 'privacy'):
+        loss_of(model, phase)
+    counts = {
+        name: int(value)
+        for name, value in model.state_dict().items()
+        if name.endswith('num_batches_tracked')
+    }
+    assert len(counts) == 12
+    assert set(counts.values()) == {1}
+
+
+def test_frozen_stages_survive_the_phases():
+    cfg = config()
+    cfg['recognizer']['backbone'] = dict(
+        type='ResNet3dSlowOnly', depth=18, in_channels=1, pretrained=None, pretrained2d=False,
+        base_channels=8, frozen_stages=1, lateral=False, conv1_kernel=(1, 7, 7), conv1_stride_t=1,
+        pool1_stride_t=1, inflate=(0, 0, 1, 1), norm_eval=False,
+    )  # fmt: skip
+    cfg['recognizer']['cls_head']['in_channels'] = 64
+    model = MODELS.build(cfg).train()
+    frozen = [p for p in model.recognizer.parameters() if not p.requires_grad]
+    assert frozen
+    for phase in ('action', 'privacy', 'action'):
+        model.set_phase(phase)
+        assert not any(p.requires_grad for p in frozen)
+    assert sum(p.requires_grad for p in model.recognizer.parameters()) > 10
+
+
+def test_prediction_has_both_answers(model):
+    model.eval()
+    batch = model.data_preprocessor(data(), False)
+    for sample in model(**batch, mode='predict'):
+        assert sample.pred_score.shape == (6,)
+        assert sample.pred_subject_score.shape == (7, 4)
+        torch.testing.assert_close(sample.pred_subject_score.sum(-1), torch.ones(7))
+
+
+def test_tensor_mode_is_the_encoded_clip(model):
+    batch = model.data_preprocessor(data(), False)
+    assert model(batch['inputs']) is batch['inputs']
+
+
+def test_several_privacy_networks():
+    model = MODELS.build(config(num_privacy_networks=3)).train()
+    for phase in ('action', 'privacy'):
+        loss_of(model, phase)[0].backward()
+    assert len(model.privacy) == 3
+    assert all(p.grad is not None for p in model.privacy.parameters())
+    batch = model.eval().data_preprocessor(data(), False)
+    assert model(**batch, mode='predict')[0].pred_subject_score.shape == (7, 4)
+
+
+def test_restart_replaces_the_weights_in_place(model):
+    before = [p.clone() for p in model.privacy.parameters()]
+    identities = [id(p) for p in model.privacy.parameters()]
+    model.restart_privacy()
+    assert identities == [id(p) for p in model.privacy.parameters()]
+    changed = [
+        not torch.equal(a, b) for a, b in zip(before, model.privacy.parameters(), strict=True)
+    ]
+    assert sum(changed) >= 7
+
+
+def test_checkpoint_keys_are_pinned(model):
+    """Renaming any of these would orphan every checkpoint that users have."""
+    keys = list(model.state_dict())
+    assert [k for k in keys if k.startswith('data_preprocessor')] == [
+        'data_preprocessor.encoder.blur.log_sigma',
+        'data_preprocessor.encoder.quantize.thresholds',
+        'data_preprocessor.encoder.quantize.low',
+        'data_preprocessor.encoder.quantize.high',
+        'data_preprocessor.encoder.quantize.hardness',
+    ]
+    assert {k.rsplit('.', 2)[0] for k in keys if not k.startswith('data_preprocessor')} == {
+        'recognizer.backbone.layers',
+        'recognizer.cls_head',
+        'privacy.0.backbone.layers',
+        'privacy.0.cls_head',
+    }
+
+
+@pytest.mark.parametrize(
+    ('options', 'match'),
+    [
+        (dict(alpha=-1), 'alpha'),
+        (dict(num_privacy_networks=0), 'num_privacy_networks'),
+    ],
+)
+def test_bad_arguments(options, match):
+    with pytest.raises(ValueError, match=match):
+        MODELS.build(config(**options))
+
+
+def test_a_recognizer_may_not_bring_its_own_preprocessor():
+    cfg = config()
+    cfg['recognizer']['data_preprocessor'] = dict(type='ActionDataPreprocessor')
+    with pytest.raises(ValueError, match=r'recognizer\.data_preprocessor would never be used'):
+        MODELS.build(cfg)
+
+
+def test_unknown_phase(model):
+    with pytest.raises(ValueError, match='phase'):
+        model.set_phase('sleep')

@@ -1,0 +1,191 @@
+"""The preprocessor: what networks see, on every path and in every layout."""
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+
+from bdq_plugin.encoders import build_encoder, save_encoder
+from bdq_plugin.models import BDQDataPreprocessor, build_encoder_from_cfg
+
+GREY = dict(mean=[128.0], std=[51.0])
+
+
+def batch(n=2, channels=3, frames=5, size=(12, 10), layout='NCTHW', seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (1, channels, frames, *size) if layout == 'NCTHW' else (frames, channels, *size)
+    inputs = [torch.randint(0, 256, shape, generator=generator).to(torch.uint8) for _ in range(n)]
+    return dict(inputs=inputs, data_samples=[ActionDataSample() for _ in range(n)])
+
+
+class TestOutput:
+    def test_pass_through_equals_the_stock_preprocessor(self):
+        mean, std = [110.0, 100.0, 90.0], [40.0, 39.0, 38.0]
+        ours = BDQDataPreprocessor('pass_through', mean=mean, std=std)
+        stock = MODELS.build(
+            dict(type='ActionDataPreprocessor', mean=mean, std=std, format_shape='NCTHW')
+        )
+        data = batch()
+        torch.testing.assert_close(ours(data)['inputs'], stock(data)['inputs'])
+
+    def test_difference_commutes_with_normalisation(self):
+        # Dividing a difference by std is subtracting normalised frames.
+        data = batch()
+        difference = BDQDataPreprocessor('d')(data)['inputs']
+        clear = BDQDataPreprocessor('pass_through')(data)['inputs']
+        torch.testing.assert_close(difference, clear[:, :, :, 1:] - clear[:, :, :, :-1])
+
+    def test_released_encoder_is_given_normalised_frames(self):
+        preprocessor = BDQDataPreprocessor('bdq_released')
+        data = batch()
+        frames = torch.cat(data['inputs']).float() / 255
+        expected = build_encoder('bdq_released')((frames - preprocessor.mean) / preprocessor.std)
+        torch.testing.assert_close(preprocessor(data)['inputs'][:, 0], expected)
+
+    def test_layout_of_2d_networks(self):
+        data = batch(layout='NCHW')
+        flat = BDQDataPreprocessor('bdq', format_shape='NCHW')(data)['inputs']
+        assert flat.shape == (2, 4, 3, 12, 10)
+        assert flat.is_contiguous()
+        clips = dict(data, inputs=[x.transpose(0, 1)[None] for x in data['inputs']])
+        deep = BDQDataPreprocessor('bdq')(clips)['inputs']
+        torch.testing.assert_close(flat, deep[:, 0].transpose(1, 2))
+
+    def test_views_are_clips_of_their_own(self):
+        data = batch(n=1)
+        twice = dict(data, inputs=[data['inputs'][0].repeat(2, 1, 1, 1, 1)])
+        out = BDQDataPreprocessor('bdq')(twice)['inputs']
+        assert out.shape == (1, 2, 3, 4, 12, 10)
+        torch.testing.assert_close(out[:, 0], out[:, 1])
+
+    def test_grey(self):
+        out = BDQDataPreprocessor('bdq', **GREY)(batch(channels=1))['inputs']
+        assert out.shape == (2, 1, 1, 4, 12, 10)
+
+    def test_channels_must_fit_the_statistics(self):
+        with pytest.raises(ValueError, match='1 channels, mean and std have 3'):
+            BDQDataPreprocessor('bdq')(batch(channels=1))
+
+
+class TestOneFrame:
+    @pytest.mark.parametrize('name', ['bdq_hard', 'bdq', 'pass_through', 'd', 'bdq_released'])
+    def test_is_a_frame_of_the_whole_encoding_without_gradient(self, name):
+        preprocessor = BDQDataPreprocessor(name)
+        data = batch(frames=6)
+        whole = preprocessor(data, True)['inputs']
+        preprocessor.one_frame = True
+        seen = set()
+        for _ in range(20):
+            frame = preprocessor(data, True)['inputs']
+            assert frame.shape[3] == 1
+            assert not frame.requires_grad
+            matches = [
+                t
+                for t in range(whole.shape[3])
+                if torch.allclose(frame[:, :, :, 0], whole[:, :, :, t])
+            ]
+            assert len(matches) == 1
+            seen.update(matches)
+        assert len(seen) > 1
+
+    def test_evaluation_still_sees_every_frame(self):
+        preprocessor = BDQDataPreprocessor('bdq')
+        preprocessor.one_frame = True
+        assert preprocessor(batch(), False)['inputs'].shape[3] == 4
+
+
+class TestFrozen:
+    def test_no_gradient_and_evaluation_mode(self):
+        preprocessor = BDQDataPreprocessor('bdq', frozen=True)
+        preprocessor.train()
+        assert not preprocessor.encoder.training
+        assert not any(p.requires_grad for p in preprocessor.parameters())
+        assert not preprocessor(batch(), True)['inputs'].requires_grad
+
+    def test_gradient_flows_otherwise(self):
+        preprocessor = BDQDataPreprocessor('bdq').train()
+        out = preprocessor(batch(), True)['inputs']
+        (out * torch.rand(out.shape)).sum().backward()
+        assert preprocessor.encoder.blur.log_sigma.grad.abs() > 0
+
+
+def recognizer(**preprocessor):
+    return dict(
+        type='Recognizer3D',
+        backbone=dict(type='SmallConv3d', in_channels=3),
+        cls_head=dict(type='I3DHead', num_classes=6, in_channels=96, average_clips='prob'),
+        data_preprocessor=dict(type='BDQDataPreprocessor', **preprocessor),
+    )
+
+
+class TestPretrained:
+    @pytest.fixture
+    def trained(self):
+        encoder = build_encoder('bdq')
+        with torch.no_grad():
+            encoder.blur.log_sigma.fill_(0.5)
+            encoder.quantize.thresholds.add_(0.25)
+        return encoder
+
+    def init_cfg(self, path, **kwargs):
+        return dict(type='Pretrained', checkpoint=str(path), **kwargs)
+
+    def test_prefix_of_a_checkpoint_changes_the_encoder(self, trained, tmp_path):
+        prefix = 'data_preprocessor.encoder.'
+        state = {prefix + k: v for k, v in trained.state_dict().items()}
+        state['recognizer.x'] = torch.zeros(1)
+        torch.save(dict(state_dict=state, meta={}), tmp_path / 'epoch_1.pth')
+        model = MODELS.build(
+            recognizer(encoder='bdq', init_cfg=self.init_cfg(tmp_path / 'epoch_1.pth'))
+        )
+        model.init_weights()
+        loaded = model.data_preprocessor.encoder.state_dict()
+        for name, value in trained.state_dict().items():
+            assert torch.equal(loaded[name], value)
+
+    def test_json_changes_the_encoder(self, trained, tmp_path):
+        path = save_encoder(trained, tmp_path / 'encoder.json')
+        model = MODELS.build(recognizer(encoder='bdq', init_cfg=self.init_cfg(path)))
+        model.init_weights()
+        assert model.data_preprocessor.encoder.blur.log_sigma.item() == 0.5
+
+    def test_checkpoint_without_an_encoder(self, tmp_path):
+        torch.save(dict(state_dict=dict(w=torch.zeros(1))), tmp_path / 'x.pth')
+        model = MODELS.build(recognizer(encoder='bdq', init_cfg=self.init_cfg(tmp_path / 'x.pth')))
+        with pytest.raises(ValueError, match=r"holds no encoder: no key begins with 'data_pre"):
+            model.init_weights()
+
+    def test_another_number_of_thresholds(self, trained, tmp_path):
+        path = save_encoder(trained, tmp_path / 'encoder.json')
+        cfg = recognizer(encoder=dict(preset='bdq', num_levels=8), init_cfg=self.init_cfg(path))
+        with pytest.raises(ValueError, match=r'shape \(15,\).*\(7,\).*num_levels'):
+            MODELS.build(cfg).init_weights()
+
+    def test_missing_file(self, tmp_path):
+        model = MODELS.build(recognizer(encoder='bdq', init_cfg=self.init_cfg(tmp_path / 'n.pth')))
+        with pytest.raises(FileNotFoundError, match='train the encoder first'):
+            model.init_weights()
+
+    def test_other_initialisation_is_refused(self):
+        with pytest.raises(ValueError, match='Pretrained'):
+            BDQDataPreprocessor('bdq', init_cfg=dict(type='Kaiming'))
+
+
+class TestEncoderConfig:
+    def test_forms(self, tmp_path):
+        path = save_encoder(build_encoder('bdq', num_levels=8), tmp_path / 'e.json')
+        for cfg, levels in (
+            ('bdq', 16),
+            (dict(preset='bdq', num_levels=4), 4),
+            (dict(type='BDQEncoder', num_levels=3), 3),
+            (str(path), 8),
+        ):
+            assert build_encoder_from_cfg(cfg).quantize.num_levels == levels
+
+    def test_neither_preset_nor_type(self):
+        with pytest.raises(ValueError, match='names no encoder'):
+            build_encoder_from_cfg(dict(sigma=1))
+
+    def test_unknown_format(self):
+        with pytest.raises(ValueError, match='NCTHW'):
+            BDQDataPreprocessor('bdq', format_shape='NTCHW')
