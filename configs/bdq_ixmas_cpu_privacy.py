@@ -21,3 +21,5 @@ model = dict(
 )
 val_evaluator = [_base_.privacy_metric]
 test_evaluator = val_evaluator
+# One frame of a clip an epoch, so it takes more of them.
+max_epochs = 120

@@ -17,3 +17,4 @@ model = dict(
         cls_head=dict(type='PrivacyHead', num_classes=10, in_channels=96),
     ),
 )
+max_epochs = 60

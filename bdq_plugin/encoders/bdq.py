@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .base import ClipEncoder
 from .blur import GaussianBlur
 from .difference import TemporalDifference
-from .integer import KERNEL_SUM, IntegerForm, integer_kernel, integer_thresholds
+from .integer import IntegerForm
 from .quantization import Quantizer
 
 
@@ -161,26 +161,23 @@ class BDQEncoder(ClipEncoder):
                 'only an encoder with quantisation and a fixed range can run as a stream; set '
                 "range='fixed' and calibrate its range_limit"
             )
-        low, high = self.quantize.low.item(), self.quantize.high.item()
-        thresholds = self.quantize.thresholds.detach().double().tolist()
-        return IntegerForm(
-            kernel=(
-                integer_kernel(self.blur.sigma.item(), self.blur.kernel_size)
-                if self.blurs
-                else (KERNEL_SUM,)
-            ),
+        return IntegerForm.from_numbers(
+            log_sigma=self.blur.log_sigma.item() if self.blurs else None,
+            kernel_size=self.blur.kernel_size if self.blurs else 1,
             padding=self.blur.padding if self.blurs else 'replicate',
             difference=self.signed,
-            thresholds=integer_thresholds(thresholds, low, high),
-            dither=self.dither * 255 * KERNEL_SUM**2,
-            low=low,
-            step=(high - low) / len(thresholds),
+            thresholds=self.quantize.thresholds.tolist(),
+            low=self.quantize.low.item(),
+            high=self.quantize.high.item(),
+            dither=self.dither,
         )
 
     # ------------------------------------------------------------------ what training does to it
     @torch.no_grad()
     def project_(self) -> None:
-        """Put the thresholds in order and in range; called after each optimiser step."""
+        """Put thresholds and sigma in order and in range; called after each optimiser step."""
+        if self.blurs:
+            self.blur.project_()
         if self.quantizes:
             self.quantize.project_()
 
@@ -197,13 +194,12 @@ class BDQEncoder(ClipEncoder):
 
     @torch.no_grad()
     def extra_state(self) -> dict[str, float | list[float]]:
-        """sigma in pixels, the fixed range, the hardness and all thresholds in units of a level."""
+        """sigma in pixels, the range, the hardness and all thresholds in units of a level."""
         state: dict[str, float | list[float]] = {}
         if self.blurs:
             state['sigma'] = self.blur.sigma.item()
         if self.quantizes:
-            state['range_low'] = self.quantize.low.item()
-            state['range_high'] = self.quantize.high.item()
+            state['range_low'], state['range_high'] = self.quantize.seen_range
             state['hardness'] = self.quantize.hardness.item()
             state['thresholds'] = self.quantize.thresholds.tolist()
         return state

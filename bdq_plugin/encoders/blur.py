@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from .functional import PADDINGS, gaussian_blur
 
 
+SIGMA_LIMITS = (0.1, 100.0)
+
+
 class GaussianBlur(nn.Module):
     """Blur every frame by a Gaussian with one sigma for all channels.
 
@@ -48,6 +51,15 @@ class GaussianBlur(nn.Module):
     def forward(self, x_NCTHW: Tensor) -> Tensor:
         """(N, C, T, H, W) to the same shape; see :func:`gaussian_blur`."""
         return gaussian_blur(x_NCTHW, self.sigma, self.kernel_size, self.padding)
+
+    @torch.no_grad()
+    def project_(self) -> None:
+        """Keep sigma where the kernel still depends on it.
+
+        Below 0.1 pixels nothing is blurred and above 100 five taps are a box; further out float32
+        would round sigma to 0 and the kernel to 0 / 0.
+        """
+        self.log_sigma.clamp_(*(math.log(s) for s in SIGMA_LIMITS))
 
     def extra_repr(self) -> str:
         return (

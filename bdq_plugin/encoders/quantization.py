@@ -50,6 +50,7 @@ class Quantizer(nn.Module):
         if not hardness > 0:
             raise ValueError(f'hardness must be above 0, got {hardness}')
         self.mode, self.range = mode, range
+        self.last_range: tuple[Tensor, Tensor] | None = None
         self.thresholds = nn.Parameter(spread_thresholds(num_levels), requires_grad=learnable)
         # Floats only: MMEngine averages every buffer over the processes at the end of an epoch.
         self.register_buffer('low', torch.tensor(float(low)))
@@ -66,9 +67,18 @@ class Quantizer(nn.Module):
         if self.range == 'fixed':
             return self.low.to(x), self.high.to(x)
         if self.range == 'batch':
-            return x.min(), x.max()
-        per_clip = tuple(builtins.range(1, x.ndim))
-        return x.amin(per_clip, keepdim=True), x.amax(per_clip, keepdim=True)
+            low, high = x.min(), x.max()
+        else:
+            per_clip = tuple(builtins.range(1, x.ndim))
+            low, high = x.amin(per_clip, keepdim=True), x.amax(per_clip, keepdim=True)
+        self.last_range = (low.detach().mean(), high.detach().mean())
+        return low, high
+
+    @property
+    def seen_range(self) -> tuple[float, float]:
+        """The fixed range, or the range last read off the data (mean over the clips)."""
+        low, high = (self.low, self.high) if self.last_range is None else self.last_range
+        return low.item(), high.item()
 
     @property
     def eps(self) -> float:

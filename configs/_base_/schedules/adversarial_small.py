@@ -1,5 +1,5 @@
 # Small networks learn with AdamW in fewer epochs. A privacy step sees one frame of a clip, so it
-# takes two steps to each action step.
+# takes four steps to each action step.
 max_epochs = 30
 optimizer = dict(type='AdamW', lr=2e-3, weight_decay=0.01)
 optim_wrapper = dict(
@@ -22,7 +22,7 @@ train_cfg = dict(
     max_epochs=max_epochs,
     val_begin=10,
     val_interval=10,
-    phases=[dict(name='action', steps=1), dict(name='privacy', steps=2)],
+    phases=[dict(name='action', steps=1), dict(name='privacy', steps=4)],
 )
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from importlib.util import find_spec
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+import bdq_plugin
+from bdq_plugin.deploy import StreamingEncoder, decode, encode_clip, load_form
+from bdq_plugin.encoders import build_encoder
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def whole_clip_codes(encoder, frames: np.ndarray) -> np.ndarray:
+    """Codes of the torch encoder for frames (T, H, W) or (T, H, W, C), in the same layout."""
+    clip = torch.from_numpy(frames if frames.ndim == 4 else frames[..., None])
+    codes = encoder.codes(clip.permute(3, 0, 1, 2)[None])[0].permute(1, 2, 3, 0).numpy()
+    return codes if frames.ndim == 4 else codes[..., 0]
+
+
+def stream_codes(form, frames: np.ndarray, compiled: bool) -> np.ndarray:
+    stream = StreamingEncoder(form, compiled=compiled)
+    return np.stack([codes for frame in frames if (codes := stream(frame)) is not None])
+
+
+@pytest.mark.parametrize('compiled', [True, False])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        dict(),
+        dict(padding='zeros', sigma=3.0),
+        dict(num_levels=2),
+        dict(num_levels=9, range_limit=1.5),
+        dict(num_levels=17, kernel_size=9, sigma=2.5, padding='zeros'),
+        dict(num_levels=256, range_limit=0.1),
+        dict(blur=False),
+        dict(difference=False),
+        dict(blur=False, difference=False, num_levels=256),
+        dict(kernel_size=3, sigma=0.4, range_limit=1e6),
+    ],
+    ids=str,
+)
+def test_codes_equal_the_whole_clips(arguments, compiled):
+    encoder = build_encoder('bdq_hard', **arguments)
+    rng = np.random.default_rng(0)
+    with torch.no_grad():
+        encoder.quantize.thresholds += torch.randn(encoder.quantize.num_levels - 1) * 0.3
+    form = encoder.integer_form()
+    shapes = [(1, 1), (1, 1, 3), (1, 7), (5, 1, 3), (2, 3, 1), (37, 21, 3), (24, 32), (9, 8, 4)]
+    for shape in shapes:
+        frames = rng.integers(0, 256, (4, *shape), dtype=np.uint8)
+        frames[1] = 255 * (frames[1] > 127)  # the largest differences there are
+        expected = whole_clip_codes(encoder, frames)
+        assert np.array_equal(stream_codes(form, frames, compiled), expected), shape
+
+
+def test_values_on_a_threshold_belong_to_the_level_below():
+    encoder = build_encoder('bdq_hard', num_levels=2)
+    still = np.full((2, 4, 4), 90, np.uint8)
+    form = encoder.integer_form()
+    assert form.thresholds == (0,)
+    for compiled in (True, False):
+        assert not stream_codes(form, still, compiled).any()
+
+
+@pytest.mark.parametrize('compiled', [True, False])
+def test_real_kth_video(real_data, compiled):
+    path = real_data / 'kth' / 'videos' / 'person01_jogging_d1_uncomp.avi'
+    with av.open(str(path)) as container:
+        stream = (f.to_ndarray(format='rgb24') for f in container.decode(video=0))
+        frames = np.stack([next(stream) for _ in range(40)])
+    for preset in ('bdq_hard', 'sign_16', 'sign_2'):
+        encoder = build_encoder(preset)
+        expected = whole_clip_codes(encoder, frames)
+        assert np.array_equal(stream_codes(encoder.integer_form(), frames, compiled), expected)
+
+
+def test_codes_stand_for_what_the_networks_see(encoder_file):
+    encoder = build_encoder('bdq_hard').eval()
+    form = load_form(encoder_file)
+    frames = np.random.default_rng(1).integers(0, 256, (5, 16, 12), dtype=np.uint8)
+    clip = torch.from_numpy(frames)[None, None].float() / 255
+    with torch.no_grad():
+        seen = encoder(clip)[0, 0].numpy()
+    assert np.array_equal(decode(form, encode_clip(form, frames)), seen)
+
+
+def test_first_frame_reset_and_memory(encoder_file):
+    stream = StreamingEncoder(encoder_file)
+    frames = np.random.default_rng(2).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    kept = frames.copy()
+    assert stream.shape is None and stream(frames[0]) is None and stream.shape == (8, 8, 3)
+    first = stream(frames[1])
+    copy = first.copy()
+    stream(frames[2])
+    assert np.array_equal(first, copy), 'codes must not be overwritten by the next frame'
+    assert np.array_equal(frames, kept), 'frames must not be changed'
+    stream.reset()
+    assert stream(frames[0][:5]) is None, 'after a reset any size begins a stream'
+    assert encode_clip(encoder_file, frames[:1]).shape == (0, 8, 8, 3)
+
+
+def test_frames_that_are_not_contiguous(encoder_file):
+    frames = np.random.default_rng(3).integers(0, 256, (3, 10, 12, 3), dtype=np.uint8)
+    form = load_form(encoder_file)
+    flipped = frames[:, ::-1, ::2]
+    assert np.array_equal(
+        encode_clip(form, flipped), encode_clip(form, np.ascontiguousarray(flipped))
+    )
+
+
+@pytest.mark.parametrize('compiled', [True, False])
+def test_dither_is_noise_of_the_right_size(compiled):
+    # Thresholds one unit apart around a still frame: the share above each is that of a normal.
+    encoder = build_encoder('bdq_hard', num_levels=2, dither=0.02)
+    form = encoder.integer_form()
+    still = np.full((2, 200, 200), 90, np.uint8)
+    stream = StreamingEncoder(form, compiled=compiled, seed=0)
+    stream(still[0])
+    assert abs(stream(still[1]).mean() - 0.5) < 0.02
+    above = StreamingEncoder(
+        encoder.integer_form().from_dict({**form.to_dict(), 'thresholds': [int(form.dither)]}),
+        compiled=compiled,
+        seed=0,
+    )
+    above(still[0])
+    assert abs(above(still[1]).mean() - 0.1587) < 0.01  # beyond one standard deviation
+    again = StreamingEncoder(form, compiled=compiled)
+    again(still[0])
+    first = again(still[1])
+    assert not np.array_equal(first, again(still[1])), 'each frame draws its own noise'
+
+
+@pytest.mark.parametrize(
+    'frame', [np.zeros((4, 4)), np.zeros(4, np.uint8), np.zeros((0, 4), np.uint8)], ids=str
+)
+def test_what_is_no_frame_is_refused(encoder_file, frame):
+    with pytest.raises(ValueError, match='uint8 array of shape'):
+        StreamingEncoder(encoder_file)(frame)
+
+
+def test_a_change_of_size_is_refused(encoder_file):
+    stream = StreamingEncoder(encoder_file)
+    stream(np.zeros((4, 4), np.uint8))
+    with pytest.raises(ValueError, match=r'reset\(\)'):
+        stream(np.zeros((4, 5), np.uint8))
+
+
+def test_a_camera_needs_neither_torch_nor_openmmlab(tmp_path, encoder_file, frames):
+    """The package runs where only NumPy, OpenCV, PyAV and numba are installed."""
+    site = tmp_path / 'site-packages'
+    site.mkdir()
+    for name in ('numpy', 'cv2', 'av', 'numba', 'llvmlite'):
+        folder = Path(find_spec(name).origin).parent
+        (site / name).symlink_to(folder)
+        for libraries in folder.parent.glob(f'{name}*.libs'):
+            (site / libraries.name).symlink_to(libraries)
+    for libraries in folder.parent.glob('opencv*.libs'):
+        (site / libraries.name).symlink_to(libraries)
+    (site / 'bdq_plugin').symlink_to(Path(bdq_plugin.__file__).parent)
+    expected = encode_clip(load_form(encoder_file), frames)
+    np.save(tmp_path / 'frames.npy', frames)
+    np.save(tmp_path / 'codes.npy', expected)
+    script = f"""
+        import sys
+        sys.path = [p for p in sys.path if 'site-packages' not in p] + [{str(site)!r}]
+        import numpy as np
+        from bdq_plugin.deploy import PackedReader, PackedWriter, StreamingEncoder
+        import bdq_plugin.deploy.encoding
+        assert not {{'torch', 'mmengine', 'mmaction', 'mmcv'}} & set(sys.modules)
+        frames, codes = np.load({str(tmp_path / 'frames.npy')!r}), np.load(
+            {str(tmp_path / 'codes.npy')!r})
+        for compiled in (True, False):
+            stream = StreamingEncoder({str(encoder_file)!r}, compiled=compiled)
+            out = [c for f in frames if (c := stream(f)) is not None]
+            assert np.array_equal(out, codes)
+        with PackedWriter({str(tmp_path / 'x.bdq')!r}, stream.form, codes.shape[1:]) as writer:
+            for i, code in enumerate(out):
+                writer.write(code, i)
+        assert np.array_equal(PackedReader({str(tmp_path / 'x.bdq')!r}).read(), codes)
+        assert not {{'torch', 'mmengine', 'mmaction', 'mmcv'}} & set(sys.modules)
+    """
+    done = subprocess.run(
+        [sys.executable, '-I', '-S', '-c', textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr

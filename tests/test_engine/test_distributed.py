@@ -1,0 +1,59 @@
+"""Two gloo processes against one, through the launcher that users call."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from ..game import REPOSITORY, game_options
+
+
+def option_text(value):
+    """A value as ``--cfg-options`` reads it."""
+    return f'[{",".join(value)}]' if isinstance(value, list) else value
+
+
+def launch(synthetic_kth, work_dir, processes, *extra):
+    """tools/dist_train.sh on the CPU, the same global batch whatever the number of processes."""
+    options = game_options(
+        synthetic_kth,
+        **{'train_dataloader.batch_size': 8 // processes, 'encoder.preset': 'bdq_hard'},
+    )
+    # What a single clip draws at random differs between processes: leave nothing to draw.
+    pipeline = REPOSITORY / 'tests' / 'still_game.py'
+    command = (
+        ['bash', 'tools/dist_train.sh', str(pipeline), str(processes)]
+        if processes > 1
+        else [sys.executable, 'tools/train.py', str(pipeline)]
+    )
+    command += ['--work-dir', str(work_dir), *extra, '--cfg-options']
+    command += [f'{key}={option_text(value)}' for key, value in options.items()]
+    environment = dict(
+        os.environ,
+        PATH=os.path.dirname(sys.executable) + os.pathsep + os.environ['PATH'],
+        OMP_NUM_THREADS='1',
+        PORT=str(29500 + os.getpid() % 1000),
+    )
+    result = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return torch.load(work_dir / 'epoch_1.pth', weights_only=False)['state_dict']
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='with a GPU the launcher uses NCCL')
+def test_two_processes_equal_one(synthetic_kth, tmp_path):
+    one = launch(synthetic_kth, tmp_path / 'one', 1)
+    two = launch(synthetic_kth, tmp_path / 'two', 2)
+    assert one.keys() == two.keys()
+    moved = 0
+    for key, value in one.items():
+        if 'running' in key or 'tracked' in key:
+            continue
+        torch.testing.assert_close(two[key], value, rtol=1e-3, atol=2e-5, msg=key)
+        moved += 1
+    assert moved > 20
+    encoder = 'data_preprocessor.encoder.blur.log_sigma'
+    assert abs(one[encoder] - torch.tensor(1.5).log()) > 1e-5

@@ -1,0 +1,219 @@
+"""The game as a Runner plays it: logs, files, resume, restarts, hardness, range."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from bdq_plugin.encoders import load_encoder
+from bdq_plugin.engine.launch import build_runner, train
+from bdq_plugin.engine.loops import unwrap
+
+from ..game import game_config
+
+
+def run(cfg) -> Runner:
+    runner = build_runner(cfg)
+    runner.train()
+    return runner
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=False)['state_dict']
+
+
+def logged(work_dir: Path) -> list[dict]:
+    (path,) = work_dir.glob('*/vis_data/scalars.json')
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+class TestTraining:
+    @pytest.fixture(scope='class')
+    def finished(self, synthetic_kth, tmp_path_factory):
+        work_dir = tmp_path_factory.mktemp('game')
+        metrics = train(game_config(synthetic_kth, work_dir))
+        return work_dir, metrics
+
+    def test_log_has_losses_entropy_sigma_range_and_all_thresholds(self, finished):
+        entry = next(e for e in logged(finished[0]) if 'action/loss' in e)
+        expected = {
+            'action/loss', 'action/loss_cls', 'action/loss_entropy', 'action/privacy_entropy',
+            'privacy/loss', 'privacy/loss_subject', 'encoder/sigma', 'encoder/range_low',
+            'encoder/range_high', *(f'encoder/threshold_{k:02d}' for k in range(1, 16)),
+        }  # fmt: skip
+        assert expected <= set(entry)
+        assert entry['encoder/range_low'] < 0 < entry['encoder/range_high']
+
+    def test_console_has_them_too(self, finished):
+        (log,) = finished[0].glob('*/*.log')
+        line = next(x for x in log.read_text().splitlines() if 'Epoch(train)' in x)
+        for key in ('action/loss', 'privacy/loss', 'encoder/sigma', 'encoder/threshold_15'):
+            assert f'{key}: ' in line
+
+    def test_tensorboard_has_them_too(self, finished):
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        (folder,) = finished[0].glob('*/vis_data')
+        events = EventAccumulator(str(folder)).Reload()
+        tags = events.Tags()['scalars']
+        assert {'encoder/sigma', 'encoder/threshold_01', 'action/privacy_entropy'} <= set(tags)
+        assert len(events.Scalars('encoder/sigma')) == 3
+
+    def test_encoder_has_moved_and_is_written(self, finished):
+        encoder = load_encoder(finished[0] / 'encoder.json')
+        saved = weights(finished[0] / 'epoch_1.pth')
+        sigma = saved['data_preprocessor.encoder.blur.log_sigma']
+        assert encoder.blur.log_sigma.item() == pytest.approx(sigma.item())
+        assert abs(sigma.item()) > 1e-6
+
+    def test_metrics_are_written_with_what_made_them(self, finished):
+        document = json.loads((finished[0] / 'metrics.json').read_text())
+        assert document['metrics'] == pytest.approx(finished[1])
+        assert {'action/top1', 'privacy/frame_top1', 'privacy/vote_top1', 'privacy/chance'} <= set(
+            document['metrics']
+        )
+        assert document['metrics']['privacy/chance'] == pytest.approx(1 / 3)
+        assert (document['protocol'], document['seed'], document['epochs']) == ('subsequence', 3, 1)
+
+
+def test_resume_equals_uninterrupted(synthetic_kth, tmp_path):
+    """Bit for bit: weights, optimisers, schedules and random numbers."""
+    whole = run(game_config(synthetic_kth, tmp_path / 'whole', max_epochs=2))
+    broken = game_config(synthetic_kth, tmp_path / 'broken', max_epochs=2)
+    broken.train_cfg.max_epochs = 1
+    run(broken)
+    again = game_config(synthetic_kth, tmp_path / 'broken', max_epochs=2)
+    again.resume = True
+    resumed = run(again)
+    assert resumed.iter == whole.iter == 6
+    a, b = (weights(tmp_path / name / 'epoch_2.pth') for name in ('whole', 'broken'))
+    assert a.keys() == b.keys()
+    for key in a:
+        assert torch.equal(a[key], b[key]), key
+
+
+def test_the_same_with_workers(synthetic_kth, tmp_path):
+    options = {'max_epochs': 2, 'train_dataloader.num_workers': 1}
+    run(game_config(synthetic_kth, tmp_path / 'whole', **options))
+    broken = game_config(synthetic_kth, tmp_path / 'broken', **options)
+    broken.train_cfg.max_epochs = 1
+    run(broken)
+    again = game_config(synthetic_kth, tmp_path / 'broken', **options)
+    again.resume = True
+    run(again)
+    a, b = (weights(tmp_path / name / 'epoch_2.pth') for name in ('whole', 'broken'))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_steps_per_phase_and_alpha(synthetic_kth, tmp_path):
+    cfg = game_config(
+        synthetic_kth,
+        tmp_path,
+        **{
+            'model.alpha': 3.0,
+            'train_cfg.phases': [dict(name='action'), dict(name='privacy', steps=3)],
+        },
+    )
+    runner = run(cfg)
+    counts = {
+        name: int(value)
+        for name, value in unwrap(runner.model).state_dict().items()
+        if name.endswith('layers.1.num_batches_tracked')
+    }
+    assert counts == {
+        'recognizer.backbone.layers.1.num_batches_tracked': 3,
+        'privacy.0.backbone.layers.1.num_batches_tracked': 9,
+    }
+    entry = next(e for e in logged(tmp_path) if 'action/loss' in e)
+    assert entry['action/loss_entropy'] == pytest.approx(
+        -3 * entry['action/privacy_entropy'], abs=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    'phases',
+    [
+        [dict(name='action')],
+        [dict(name='action'), dict(name='privacy', steps=0)],
+        [dict(name='action'), dict(name='sleep')],
+    ],
+)
+def test_bad_phases(synthetic_kth, tmp_path, phases):
+    cfg = game_config(synthetic_kth, tmp_path)
+    cfg.train_cfg.phases = phases
+    with pytest.raises(ValueError, match='phase'):
+        run(cfg)
+
+
+def test_restart_of_the_privacy_network(synthetic_kth, tmp_path):
+    cfg = game_config(synthetic_kth, tmp_path, max_epochs=2)
+    cfg.custom_hooks.append(dict(type='RestartPrivacyHook', interval=1))
+    runner = run(cfg)
+    tracked = unwrap(runner.model).privacy[0].backbone.layers[1].num_batches_tracked
+    # Two privacy steps an iteration, three iterations since the restart.
+    assert int(tracked) == 3 * dict(runner.train_loop.phases)['privacy']
+
+
+def test_annealing_raises_the_hardness(synthetic_kth, tmp_path):
+    cfg = game_config(synthetic_kth, tmp_path, max_epochs=3, **{'encoder.preset': 'bdq_annealed'})
+    cfg.custom_hooks.append(dict(type='HardnessAnnealingHook', end=20.0))
+    run(cfg)
+    values = [e['encoder/hardness'] for e in logged(tmp_path) if 'encoder/hardness' in e]
+    assert sorted(set(values)) == pytest.approx([5.0, 10.0, 20.0])
+    assert values == sorted(values)
+
+
+def test_annealing_needs_an_annealed_encoder(synthetic_kth, tmp_path):
+    cfg = game_config(synthetic_kth, tmp_path)
+    cfg.custom_hooks.append(dict(type='HardnessAnnealingHook'))
+    with pytest.raises(ValueError, match="mode='annealed'"):
+        run(cfg)
+
+
+def test_calibration_sets_the_range_from_data(synthetic_kth, tmp_path):
+    cfg = game_config(synthetic_kth, tmp_path, **{'encoder.preset': 'bdq_hard'})
+    cfg.custom_hooks.append(dict(type='CalibrateRangeHook', quantile=0.99, num_batches=2))
+    runner = run(cfg)
+    quantizer = unwrap(runner.model).data_preprocessor.encoder.quantize
+    assert quantizer.high.item() == -quantizer.low.item()
+    assert 0.001 < quantizer.high.item() < 1
+    assert quantizer.high.item() != pytest.approx(0.25)
+
+
+def test_calibration_needs_a_fixed_range(synthetic_kth, tmp_path):
+    cfg = game_config(synthetic_kth, tmp_path)
+    cfg.custom_hooks.append(dict(type='CalibrateRangeHook'))
+    with pytest.raises(ValueError, match="range='fixed'"):
+        run(cfg)
+
+
+class TestChecksBeforeTraining:
+    def test_number_of_subjects(self, synthetic_kth, tmp_path):
+        cfg = game_config(synthetic_kth, tmp_path, **{'model.privacy.cls_head.num_classes': 2})
+        with pytest.raises(ValueError, match=r'privacy.cls_head.num_classes=2.*3 subjects'):
+            run(cfg)
+        assert not list(tmp_path.glob('*.pth'))
+
+    def test_number_of_actions(self, synthetic_kth, tmp_path):
+        cfg = game_config(synthetic_kth, tmp_path, **{'model.recognizer.cls_head.num_classes': 7})
+        with pytest.raises(ValueError, match=r'cls_head.num_classes=7.*6 classes'):
+            run(cfg)
+
+    def test_persistent_workers_cannot_be_resumed(self, synthetic_kth, tmp_path):
+        options = {'train_dataloader.num_workers': 1, 'train_dataloader.persistent_workers': True}
+        with pytest.raises(ValueError, match='persistent_workers'):
+            run(game_config(synthetic_kth, tmp_path, **options))
+
+    def test_unknown_preset(self, synthetic_kth, tmp_path):
+        with pytest.raises(ValueError, match="unknown encoder 'bqd'"):
+            run(game_config(synthetic_kth, tmp_path, **{'encoder.preset': 'bqd'}))
+
+    def test_unknown_protocol(self, synthetic_kth, tmp_path):
+        with pytest.raises(ValueError, match='subsequence'):
+            run(game_config(synthetic_kth, tmp_path, protocol='subseqence'))
+
+    def test_missing_annotation(self, synthetic_kth, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r'prepare\.py'):
+            run(game_config(synthetic_kth, tmp_path, ann_file=str(tmp_path / 'none.csv')))

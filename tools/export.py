@@ -1,0 +1,36 @@
+"""Export a trained encoder to ONNX or torch.export.
+
+    python tools/export.py work_dirs/bdq_kth/encoder.json encoder.onnx            # frame by frame
+    python tools/export.py work_dirs/bdq_kth/encoder.json clip.onnx --form clip   # whole clip, soft
+
+``.onnx`` is opset 18, ``.pt2`` is torch.export; sizes are dynamic. Exit status 1 on any error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from bdq_plugin.deploy.export import FORMS, export_encoder
+from bdq_plugin.encoders import load_encoder
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('encoder', help='JSON file of a trained encoder')
+    parser.add_argument('output', help='file to write, .onnx or .pt2')
+    parser.add_argument('--form', choices=FORMS, default='step')
+    args = parser.parse_args(arguments)
+    try:
+        path = export_encoder(load_encoder(args.encoder), args.output, args.form)
+    except (OSError, ValueError, ImportError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(f'{path}: {path.stat().st_size:,} bytes')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Name the actions in a file, a camera or a stream of codes.
+
+    python tools/recognize.py CONFIG CHECKPOINT clip.mp4     # clear video, encoded on the way
+    python tools/recognize.py CONFIG CHECKPOINT 0            # a camera, until Ctrl-C
+    python tools/recognize.py CONFIG CHECKPOINT clip.bdq     # codes alone; also .mkv of codes
+
+CONFIG and CHECKPOINT are of stage 2, such as configs/bdq_kth_action.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+
+from bdq_plugin.deploy.packed import PackedReader
+from bdq_plugin.deploy.recognition import ActionRecognizer, Recognition
+from bdq_plugin.deploy.video_io import CodesVideoReader, SourceError, open_source
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config of stage 2')
+    parser.add_argument('checkpoint', help='checkpoint of stage 2')
+    parser.add_argument('source', help='video, camera index, address, or .bdq / .mkv of codes')
+    parser.add_argument('--labels', nargs='+', help='names of the classes, or a file of them')
+    parser.add_argument('--window', type=int, help='frames an answer (default: the config)')
+    parser.add_argument('--stride', type=int, help='frames between answers (default: half)')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--threads', type=int, help='of the network on the CPU')
+    return parser.parse_args(arguments)
+
+
+def read_labels(labels: list[str] | None) -> list[str] | None:
+    if labels and len(labels) == 1 and Path(labels[0]).is_file():
+        return Path(labels[0]).read_text().split('\n')[:-1] or None
+    return labels
+
+
+def open_codes(source: str) -> PackedReader | CodesVideoReader | None:
+    """A reader of codes where the source holds some, None where it is clear video."""
+    suffix = Path(source).suffix.lower()
+    if suffix == '.bdq':
+        return PackedReader(source)
+    if suffix == '.mkv' and Path(source).is_file():
+        try:
+            return CodesVideoReader(source)
+        except SourceError:
+            return None
+    return None
+
+
+def show(answers: Iterator[Recognition], frame_rate: Fraction) -> None:
+    start, windows = time.monotonic(), 0
+    for answer in answers:
+        windows += 1
+        first, last = answer.first / float(frame_rate), (answer.last + 1) / float(frame_rate)
+        print(f'{first:8.2f} to {last:8.2f} s  {answer.label}  {answer.confidence:.2f}', flush=True)
+    print(f'{windows / (time.monotonic() - start):.2f} windows a second', file=sys.stderr)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parse_args(arguments)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    options = dict(window=args.window, stride=args.stride)
+    try:
+        recognizer = ActionRecognizer(
+            args.config, args.checkpoint, labels=read_labels(args.labels), device=args.device
+        )
+        codes = open_codes(args.source)
+        if codes is not None:
+            show(recognizer.on_codes(codes.form, codes, **options), codes.frame_rate)
+            return 0
+        with ExitStack() as stack:
+            source = stack.enter_context(open_source(args.source))
+            frames = (frame.pixels for frame in source)
+            show(recognizer.on_frames(frames, **options), source.frame_rate)
+    except KeyboardInterrupt:
+        return 0
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

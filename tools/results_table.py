@@ -1,0 +1,71 @@
+#!/usr/bin/env python
+"""Write the tables of README.md anew from results/, or check that they are up to date.
+
+A table stands between ``<!-- table:NAME -->`` and ``<!-- /table -->``; NAME is ``audit`` or a
+comparison of ``tools/compare.py``.
+
+Example:
+    python tools/results_table.py
+    python tools/results_table.py --check
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bdq_plugin.evaluation.pooling import pool
+from bdq_plugin.evaluation.results import read_results
+from bdq_plugin.evaluation.tables import fill, table_names
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--results', type=Path, default=Path('results/audit'))
+    parser.add_argument('--file', type=Path, default=Path('README.md'))
+    parser.add_argument('--data', default='ixmas', help='results of this data set')
+    parser.add_argument('--protocol', default='take')
+    parser.add_argument('--check', action='store_true', help='write nothing; fail where it differs')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    try:
+        update(args)
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
+
+
+def update(args: argparse.Namespace) -> None:
+    text = args.file.read_text()
+    names = table_names(text)
+    if not names:
+        raise ValueError(
+            f'{args.file} has no place for a table: write <!-- table:audit --> and '
+            '<!-- /table --> on lines of their own'
+        )
+    rows = [
+        row
+        for row in pool(read_results(args.results))
+        if row.data.split('_shuffled')[0] == args.data and row.protocol == args.protocol
+    ]
+    new = fill(text, rows)
+    if args.check:
+        if new != text:
+            raise ValueError(f'{args.file} is out of date: run python tools/results_table.py')
+        print(f'{args.file}: {", ".join(names)} up to date')
+        return
+    temporary = args.file.with_name(f'.{args.file.name}.{os.getpid()}.tmp')
+    temporary.write_text(new)
+    os.replace(temporary, args.file)
+    print(f'{args.file}: wrote {", ".join(names)}')
+
+
+if __name__ == '__main__':
+    main()
