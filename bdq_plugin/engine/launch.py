@@ -17,7 +17,7 @@ from mmengine.runner import Runner
 from .. import compat
 from ..version import __version__
 from .loops import unwrap
-from .recipe import apply_switches
+from .recipe import SWITCHES, apply_switches
 
 
 def load_config(
@@ -34,7 +34,7 @@ def load_config(
 
     Args:
         path: the config file.
-        options: ``KEY=VALUE`` replacements; top-level switches are carried through afterwards.
+        options: ``KEY=VALUE`` replacements; see :func:`apply_switches` for the top-level ones.
         work_dir: output folder; ``work_dirs/NAME`` where neither this nor the config has one.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
         seed: replaces ``randomness.seed``.
@@ -48,9 +48,11 @@ def load_config(
     if not os.path.isfile(path):
         raise FileNotFoundError(f'no config {path}; the recipes are in configs/')
     cfg = Config.fromfile(path)
-    if options:
-        cfg.merge_from_dict(options)
+    options = options or {}
+    cfg.merge_from_dict({k: v for k, v in options.items() if k.split('.')[0] in SWITCHES})
     apply_switches(cfg)
+    # Last, so that an option which names a place inside the config beats a switch.
+    cfg.merge_from_dict({k: v for k, v in options.items() if k.split('.')[0] not in SWITCHES})
     cfg.launcher = launcher
     if work_dir or not cfg.get('work_dir'):
         cfg.work_dir = work_dir or os.path.join('work_dirs', Path(path).stem)

@@ -8,10 +8,11 @@ from mmengine.config import Config, ConfigDict
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _DATA_SWITCHES = ('protocol', 'fold', 'ann_file')
+SWITCHES = (*_DATA_SWITCHES, 'data_root', 'max_epochs', 'encoder', 'encoder_file', 'pretrained')
 
 
 def apply_switches(cfg: Config) -> Config:
-    """Carry top-level switches to where they act, after ``--cfg-options`` have been merged.
+    """Carry top-level switches to where they act.
 
     ===============  ==========================================================================
     ``data_root``    folder of the videos, of every data set

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from mmaction.registry import MODELS
 from mmaction.utils import SampleList
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, ModuleList
 from torch import Tensor, nn
 
 from .losses import EntropyLoss
@@ -62,7 +62,8 @@ class AdversarialRecognizer(BaseModel):
         super().__init__(data_preprocessor, init_cfg)
         self.recognizer = MODELS.build(recognizer)
         self._privacy_cfg = deepcopy(privacy)
-        self.privacy = nn.ModuleList(MODELS.build(privacy) for _ in range(num_privacy_networks))
+        # MMEngine's list, which passes init_weights on to its members; torch's does not.
+        self.privacy = ModuleList(MODELS.build(privacy) for _ in range(num_privacy_networks))
         self.alpha = alpha
         self.entropy = EntropyLoss()
         self.phase = 'action'

@@ -33,4 +33,4 @@ load_from = None
 resume = False
 
 # Weights of pre-trained networks: a URL or a local path by role. `pretrained=None` turns all off.
-pretrained = None
+pretrained = dict()

@@ -1,0 +1,187 @@
+"""Every shipped recipe is built and takes one step on the CPU, without downloads."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.runner import Runner
+
+from bdq_plugin.encoders import PRESETS, build_encoder, save_encoder
+from bdq_plugin.engine.launch import load_config
+
+from .game import REPOSITORY
+
+RECIPES = sorted((REPOSITORY / 'configs').glob('*.py'))
+STAGE_2 = [path for path in RECIPES if path.stem.endswith(('_action', '_privacy'))]
+
+
+def small_batch(cfg: Config) -> dict:
+    """Two random clips as the recipe's pipeline would pack them, at 64 pixels."""
+    channels = len(cfg.model.data_preprocessor.get('mean', (0, 0, 0)))
+    clip_len = next(
+        step.clip_len * step.get('num_clips', 1)
+        for step in cfg.train_dataloader.dataset.pipeline
+        if 'clip_len' in step
+    )
+    flat = cfg.model.data_preprocessor.get('format_shape') == 'NCHW'
+    shape = (clip_len, channels, 64, 64) if flat else (1, channels, clip_len, 64, 64)
+    samples = []
+    for label in (0, 1):
+        sample = ActionDataSample().set_gt_label(label)
+        sample.set_field(torch.tensor([label]), 'gt_subject')
+        samples.append(sample)
+    inputs = [torch.randint(0, 256, shape).to(torch.uint8) for _ in samples]
+    return dict(inputs=inputs, data_samples=samples)
+
+
+@pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
+def test_recipe_takes_a_step(path: Path, tmp_path: Path):
+    options = dict(pretrained=None)
+    if path in STAGE_2:
+        trained = build_encoder('bdq')
+        with torch.no_grad():
+            trained.blur.log_sigma.fill_(0.7)
+        options['encoder_file'] = str(save_encoder(trained, tmp_path / 'encoder.json'))
+    cfg = load_config(str(path), options=options, work_dir=str(tmp_path))
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    wrappers = Runner.build_optim_wrapper(_Host(model), cfg.optim_wrapper)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    model.train()
+    batch = small_batch(cfg)
+    if cfg.train_cfg.type == 'AdversarialTrainLoop':
+        logs = {}
+        for phase in ('action', 'privacy'):
+            model.set_phase(phase)
+            logs[phase] = model.train_step(batch, wrappers[phase])
+    else:
+        logs = {'only': model.train_step(batch, wrappers)}
+        assert model.data_preprocessor.encoder.blur.log_sigma.item() == pytest.approx(0.7)
+    assert all(torch.isfinite(log['loss']) for log in logs.values())
+    moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+    networks = {name for name in before if not name.startswith('data_preprocessor')}
+    # SlowOnly and X3D begin with residual branches of weight zero: the first step moves only these.
+    assert len(moved & networks) > 0.4 * len(networks)
+    assert {name.split('.')[0] for name in moved} >= {name.split('.')[0] for name in networks}
+    encoder = {name for name in moved if name.startswith('data_preprocessor')}
+    has_numbers = bool(list(model.data_preprocessor.parameters()))
+    assert bool(encoder) == (path not in STAGE_2 and has_numbers)
+    model.eval()
+    predictions = model.val_step(small_batch(cfg))
+    fields = {'pred_score', 'pred_subject_score'}
+    assert any(field in predictions[0] for field in fields)
+
+
+class _Host:
+    """What ``Runner.build_optim_wrapper`` needs of a Runner."""
+
+    def __init__(self, model):
+        self.model = model
+
+
+@pytest.mark.parametrize('name', sorted(PRESETS))
+def test_any_preset_by_one_option(name):
+    path = REPOSITORY / 'configs' / 'bdq_ixmas_cpu.py'
+    cfg = load_config(str(path), options={'encoder.preset': name})
+    encoder = MODELS.build(cfg.model).data_preprocessor.encoder
+    assert encoder.config == build_encoder(name).config
+
+
+@pytest.mark.parametrize('path', sorted((REPOSITORY / 'configs/_base_/encoders').glob('*.py')))
+def test_encoder_files_are_named_after_their_preset(path):
+    assert Config.fromfile(path).encoder == dict(preset=path.stem)
+
+
+class TestSwitches:
+    def load(self, name='bdq_kth', **options):
+        return load_config(str(REPOSITORY / 'configs' / f'{name}.py'), options=options)
+
+    def test_data(self):
+        cfg = self.load(fold=2, protocol='scenario', data_root='/a', ann_file='/b.csv')
+        for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+            dataset = loader.dataset
+            assert (dataset.fold, dataset.protocol, dataset.ann_file) == (2, 'scenario', '/b.csv')
+            assert dataset.data_prefix == dict(video='/a')
+
+    def test_max_epochs_stretches_the_schedule(self):
+        cfg = self.load(max_epochs=7)
+        assert cfg.train_cfg.max_epochs == 7
+        assert (cfg.param_scheduler[0].T_max, cfg.param_scheduler[0].end) == (7, 7)
+
+    def test_an_option_inside_beats_a_switch(self):
+        cfg = self.load(**{'fold': 2, 'test_dataloader.dataset.fold': 3})
+        assert (cfg.train_dataloader.dataset.fold, cfg.test_dataloader.dataset.fold) == (2, 3)
+
+    def test_weights_by_url_are_the_default(self):
+        cfg = self.load()
+        assert cfg.model.privacy.backbone.pretrained.startswith('https://')
+        (hook,) = (h for h in cfg.custom_hooks if h['type'] == 'PretrainedBackboneHook')
+        assert hook['checkpoint'].startswith('https://')
+        assert hook['module'] == 'recognizer.backbone'
+
+    def test_one_switch_turns_weights_off(self):
+        cfg = self.load(pretrained=None)
+        assert cfg.model.privacy.backbone.pretrained is None
+        assert not any(h['type'] == 'PretrainedBackboneHook' for h in cfg.custom_hooks)
+
+    def test_local_paths(self):
+        cfg = self.load(**{'pretrained.action': '/a.pth', 'pretrained.privacy': '/p.pth'})
+        assert cfg.model.privacy.backbone.pretrained == '/p.pth'
+        assert cfg.custom_hooks[-1]['checkpoint'] == '/a.pth'
+
+    def test_stage_2(self):
+        cfg = self.load('bdq_kth_privacy', encoder_file='/e.json', **{'pretrained.privacy': '/p'})
+        assert cfg.model.data_preprocessor.init_cfg.checkpoint == '/e.json'
+        assert cfg.model.backbone.pretrained == '/p'
+        assert cfg.model.data_preprocessor.frozen
+
+    def test_unknown_role(self):
+        with pytest.raises(ValueError, match='roles'):
+            self.load(**{'pretrained.actor': '/a.pth'})
+
+    def test_amp_without_a_gpu(self):
+        if torch.cuda.is_available():
+            pytest.skip('there is a GPU')
+        with pytest.raises(ValueError, match='--amp needs a GPU'):
+            load_config(str(RECIPES[0]), amp=True)
+
+    def test_amp_reaches_both_optimisers(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+        cfg = load_config(str(REPOSITORY / 'configs/bdq_kth.py'), amp=True)
+        assert cfg.optim_wrapper.action.type == cfg.optim_wrapper.privacy.type == 'AmpOptimWrapper'
+        cfg = load_config(str(REPOSITORY / 'configs/bdq_kth_action.py'), amp=True)
+        assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+
+    def test_seed_and_missing_config(self):
+        assert load_config(str(RECIPES[0]), seed=9).randomness.seed == 9
+        with pytest.raises(FileNotFoundError, match='configs/'):
+            load_config('configs/none.py')
+
+
+def test_the_constructor_is_registered():
+    assert OPTIM_WRAPPER_CONSTRUCTORS.get('mmaction.PhaseOptimWrapperConstructor') is not None
+
+
+def test_pretrained_weights_reach_every_privacy_network(tmp_path):
+    """A torch ModuleList would not pass ``init_weights`` on, and nothing would say so."""
+    weights = torchvision.models.resnet50(weights=None).state_dict()
+    torch.save(weights, tmp_path / 'resnet50.pth')
+    options = {
+        'pretrained.action': None,
+        'pretrained.privacy': str(tmp_path / 'resnet50.pth'),
+        'model.num_privacy_networks': 2,
+    }
+    cfg = load_config(str(REPOSITORY / 'configs/bdq_kth.py'), options=options)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    for network in model.privacy:
+        assert torch.equal(network.backbone.conv1.conv.weight, weights['conv1.weight'])
+        last = network.backbone.layer4[2].conv3.conv.weight
+        assert torch.equal(last, weights['layer4.2.conv3.weight'])
+        assert network.cls_head.fc_cls.weight.std().item() == pytest.approx(0.01, rel=0.05)
