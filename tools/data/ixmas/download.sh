@@ -22,4 +22,4 @@ case $archive in
     *) tar -xf "$archive" -C "$target/raw" ;;
 esac
 
-echo "now run: python tools/data/ixmas/prepare.py $target/raw --names selected_720 --out $target/ixmas.csv"
+echo "now run: python tools/data/ixmas/prepare.py $target/raw --names selected_720 --out $target/annotations.csv"

@@ -3,7 +3,7 @@
 
 Example:
     python tools/data/ixmas/prepare.py data/ixmas/videos \\
-        --names selected_720 --out data/ixmas/ixmas.csv
+        --names selected_720 --out data/ixmas/annotations.csv
 """
 
 from __future__ import annotations

@@ -16,4 +16,4 @@ for action in boxing handclapping handwaving jogging running walking; do
 done
 curl --fail --location --output "$target/00sequences.txt" "$source_url/00sequences.txt"
 
-echo "now run: python tools/data/kth/prepare.py $target/videos --out $target/kth.csv"
+echo "now run: python tools/data/kth/prepare.py $target/videos --out $target/annotations.csv"

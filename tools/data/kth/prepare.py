@@ -2,7 +2,7 @@
 """Write the annotation file of KTH.
 
 Example:
-    python tools/data/kth/prepare.py data/kth/videos --out data/kth/kth.csv
+    python tools/data/kth/prepare.py data/kth/videos --out data/kth/annotations.csv
 """
 
 from __future__ import annotations

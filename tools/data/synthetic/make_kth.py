@@ -4,7 +4,7 @@
 Example:
     python tools/data/synthetic/make_kth.py data/synthetic
     python tools/data/kth/prepare.py data/synthetic/videos \\
-        --sequences data/synthetic/00sequences.txt --out data/synthetic/kth.csv
+        --sequences data/synthetic/00sequences.txt --out data/synthetic/annotations.csv
 """
 
 from __future__ import annotations
