@@ -32,5 +32,10 @@ setup(
         'av>=12',
         'matplotlib',
     ],
-    extras_require={'test': ['pytest', 'hypothesis', 'ruff']},
+    extras_require={
+        # Beside a camera: `pip install --no-deps bdq_plugin` and these.
+        'deploy': ['numpy', 'opencv-python', 'av>=12', 'numba', 'zstandard'],
+        'export': ['onnx', 'onnxruntime', 'onnxscript'],
+        'test': ['pytest', 'hypothesis', 'ruff'],
+    },
 )

@@ -6,11 +6,18 @@ every class in MMAction2's registries, so that a config needs one line::
     custom_imports = dict(imports=['bdq_plugin'], allow_failed_imports=False)
 """
 
-from . import compat
+from importlib.util import find_spec
 
-compat.apply()
+from .version import __version__
 
-from . import datasets, engine, evaluation, models  # noqa: E402
-from .version import __version__  # noqa: E402
+__all__ = ['__version__']
 
-__all__ = ['__version__', 'compat', 'datasets', 'engine', 'evaluation', 'models']
+# A camera installs bdq_plugin.deploy alone, without MMEngine: nothing to register there.
+if find_spec('mmengine') is not None:
+    from . import compat
+
+    compat.apply()
+
+    from . import datasets, engine, evaluation, models
+
+    __all__ += ['compat', 'datasets', 'engine', 'evaluation', 'models']

@@ -68,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def audit(args: argparse.Namespace) -> None:
     data = load_data(args.data, args.data_root, args.ann_file)
     panel = load_panel(args.panel, args.cfg_options)
-    name, encoder = resolve_encoder(args.encoder, args.preset)
-    forms = output_forms(encoder)
+    audited = resolve_encoder(args.encoder, args.preset)
+    forms = output_forms(audited.encoder)
     wanted = forms if args.output == 'both' else [args.output]
     missing = [output for output in wanted if output not in forms]
     if missing:
@@ -79,13 +79,14 @@ def audit(args: argparse.Namespace) -> None:
     for fold in args.fold:
         for seed in args.seed:
             for output in wanted:
-                label = args.name or name
+                label = args.name or audited.name
                 cell = Cell(data.name, args.protocol, fold, label, output, seed, panel.name)
                 run_audit(
                     forms[output],
                     cell,
                     data,
                     panel,
+                    origin=audited.origin,
                     results=args.results,
                     work_dir=args.work_dir,
                     device=args.device,

@@ -12,6 +12,7 @@ Nothing but codes and their relative times is written: see docs/deploy.md.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from bdq_plugin.deploy.encoding import (
 from bdq_plugin.deploy.packed import COMPRESSIONS
 from bdq_plugin.deploy.progress import StreamProgress
 from bdq_plugin.deploy.streaming import StreamingEncoder
-from bdq_plugin.deploy.video_io import VIDEO_SUFFIXES, open_source
+from bdq_plugin.deploy.video_io import VIDEO_SUFFIXES, open_source, public_name
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -67,13 +68,11 @@ def encode_one(
                 every=args.every,
                 short_side=args.short_side,
                 crop=args.crop,
-                progress=StreamProgress(frames.name.rpartition('@')[2], frames.num_frames),
+                progress=StreamProgress(public_name(frames.name), frames.num_frames),
                 summary=summary,
                 chunk_frames=args.chunk_frames,
                 compression=args.compression,
             )
-    except KeyboardInterrupt:
-        print('stopped', file=sys.stderr)
     finally:
         if summary.output_bytes is not None:
             print('\n'.join(summary.lines()))
@@ -81,16 +80,20 @@ def encode_one(
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
+    # A camera's service is stopped by SIGTERM: finish the files as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         encoder = StreamingEncoder(args.encoder)
         folder = Path(args.source)
-        if not folder.is_dir():
-            encode_one(args, encoder, args.source, args.output)
-            return 0
+        if folder.is_dir():
+            return encode_folder(args, encoder, folder)
+        encode_one(args, encoder, args.source, args.output)
+    except KeyboardInterrupt:
+        print('stopped; the files hold what was encoded before', file=sys.stderr)
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    return encode_folder(args, encoder, folder)
+    return 0
 
 
 def encode_folder(args: argparse.Namespace, encoder: StreamingEncoder, folder: Path) -> int:

@@ -10,6 +10,7 @@ from .functional import gaussian_blur, gaussian_kernel, quantize, temporal_diffe
 from .integer import IntegerForm
 from .presets import PRESETS, build_encoder
 from .quantization import Quantizer
+from .zoo import load_zoo_encoder, read_zoo_file, zoo_names
 
 __all__ = [
     'PRESETS',
@@ -28,8 +29,11 @@ __all__ = [
     'gaussian_kernel',
     'load_encoder',
     'load_state',
+    'load_zoo_encoder',
     'quantize',
     'read_encoder_file',
+    'read_zoo_file',
     'save_encoder',
     'temporal_difference',
+    'zoo_names',
 ]

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from .functional import PADDINGS, gaussian_blur
 
-
 SIGMA_LIMITS = (0.1, 100.0)
 
 

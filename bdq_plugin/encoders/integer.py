@@ -5,7 +5,7 @@ whole number of at most 24 bits (255 * 256 * 256), and so is every partial sum. 
 without rounding: torch on any device, NumPy, OpenCV and a camera's own arithmetic all give the same
 levels, bit for bit.
 
-The numbers themselves are made in :mod:`bdq_plugin.deploy.form`, without torch, for a camera reads
+The numbers themselves are made in :mod:`bdq_plugin.camera_form`, without torch, for a camera reads
 them too; here is the arithmetic on tensors.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..deploy.form import KERNEL_SUM, CameraForm, integer_kernel, integer_thresholds
+from ..camera_form import KERNEL_SUM, CameraForm, integer_kernel, integer_thresholds
 from .functional import separable_filter, temporal_difference
 
 __all__ = ['KERNEL_SUM', 'IntegerForm', 'integer_kernel', 'integer_thresholds']

@@ -6,7 +6,11 @@ _frames = dict(type='SmallConv2d', in_channels=1)
 panel = dict(
     probe=dict(type='LinearProbe', grid=(16, 12), recipe=dict(epochs=100)),
     transformer=dict(
-        type='TransformerAttacker', backbone=_frames, num_frames=6, recipe=dict(epochs=20)
+        type='TransformerAttacker',
+        backbone=_frames,
+        start_from='frame',
+        num_frames=6,
+        recipe=dict(epochs=12, lr=1e-3),
     ),
     inversion=dict(
         type='InversionAttacker',

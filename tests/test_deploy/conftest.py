@@ -13,7 +13,7 @@ import pytest
 
 from bdq_plugin.encoders import build_encoder, save_encoder
 
-SECRETS = ('TopSecretTitle', '+48.8584+002.2945', '2020-02-03', 'TopSecretSubtitle')
+SECRETS = ('TopSecretTitle', '+48.8584+002.2945', '2020-02-03')
 
 
 @pytest.fixture(scope='session')

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bdq_plugin.camera_form import integer_kernel
 from bdq_plugin.deploy import CameraForm, load_form
-from bdq_plugin.deploy.form import integer_kernel
 from bdq_plugin.encoders import build_encoder, gaussian_kernel, load_encoder, save_encoder
 
 
@@ -76,7 +76,7 @@ def test_numbers_are_rounded_to_float32_as_torch_does(tmp_path, encoder_file):
         (dict(version=2), 'version 2'),
         (dict(type='PassThrough'), 'fixed range'),
         (dict(config={}), "lacks 'quantization'"),
-        (dict(state={}), "lacks 'blur.log_sigma'"),
+        (dict(state={}), "lacks 'quantize.thresholds'"),
     ],
 )
 def test_bad_files_name_themselves(tmp_path, encoder_file, change, message):

@@ -1,0 +1,236 @@
+"""The encoder in whole numbers, in plain Python: what a camera needs, and nothing of torch.
+
+This module is the one definition of that form. :class:`bdq_plugin.encoders.IntegerForm` adds the
+arithmetic in torch, :class:`bdq_plugin.deploy.StreamingEncoder` that of a camera.
+
+A frame holds 8 bits. The 1-D kernel is rounded to whole multiples of 1/256, so a blurred value is a
+whole number of at most 24 bits (255 * 256 * 256), and so is every partial sum: torch on any device,
+NumPy and a camera's own arithmetic give the same levels, bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from struct import pack, unpack
+from typing import Any
+
+KERNEL_SUM = 256
+# Units of a value and of a threshold in full intensity: 8-bit pixels, filtered along both axes.
+UNITS = 255 * KERNEL_SUM * KERNEL_SUM
+
+
+def integer_kernel(sigma: float, kernel_size: int = 5) -> tuple[int, ...]:
+    """A symmetric kernel of whole numbers with sum 256, nearest to the Gaussian.
+
+    The centre tap takes what rounding the others leaves.
+
+    Args:
+        sigma: standard deviation in pixels, above 0.
+        kernel_size: number of taps, odd.
+
+    Raises:
+        ValueError: the kernel is so wide and flat that 1/256 is too coarse for its taps.
+    """
+    half = kernel_size // 2
+    scaled = [offset / sigma for offset in range(-half, half + 1)]
+    weights = [math.exp(-0.5 * x * x) for x in scaled]
+    total = math.fsum(weights)
+    side = [round(KERNEL_SUM * weight / total) for weight in weights[:half]]
+    centre = KERNEL_SUM - 2 * sum(side)
+    # A negative tap would let partial sums grow beyond 24 bits.
+    if centre < 0:
+        raise ValueError(
+            f'a blur of {kernel_size} taps and sigma {sigma:.4g} has no form in multiples of '
+            f'1/{KERNEL_SUM}: use a smaller kernel_size, or a smaller sigma'
+        )
+    return (*side, centre, *reversed(side))
+
+
+def integer_thresholds(thresholds: list[float], low: float, high: float) -> tuple[int, ...]:
+    """Thresholds in units of a level, to whole numbers in units of 1 / (255 * 65536).
+
+    Values are whole, so ``value > t`` and ``value > floor(t)`` are the same.
+    """
+    step = (high - low) / len(thresholds)
+    return tuple(math.floor((low + t * step) * UNITS) for t in sorted(thresholds))
+
+
+@dataclass(frozen=True)
+class CameraForm:
+    """All that a camera needs to know of a trained encoder.
+
+    Attributes:
+        kernel: taps of the blur along one axis, sum 256; ``(256,)`` where there is no blur.
+        padding: ``'replicate'`` or ``'zeros'``.
+        difference: whether the previous blurred frame is subtracted.
+        thresholds: K whole numbers; the level is the number of thresholds strictly below the value.
+        dither: standard deviation of the noise added before the thresholds, in the same units.
+        low, step: a level stands for ``low + level * step`` of full intensity.
+
+    Values and thresholds count in units of 1 / (255 * 65536) of full intensity.
+    """
+
+    kernel: tuple[int, ...]
+    padding: str
+    difference: bool
+    thresholds: tuple[int, ...]
+    dither: float
+    low: float
+    step: float
+
+    @property
+    def num_levels(self) -> int:
+        return len(self.thresholds) + 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> CameraForm:
+        """The form that :meth:`to_dict` described, also after a journey through JSON.
+
+        Raises:
+            ValueError: a part is missing, unknown or out of its range.
+        """
+        names = {field.name for field in fields(cls)}
+        if not isinstance(values, dict) or values.keys() != names:
+            raise ValueError(f'an encoder in whole numbers has the parts {sorted(names)}')
+        try:
+            form = cls(
+                kernel=tuple(int(tap) for tap in values['kernel']),
+                padding=str(values['padding']),
+                difference=bool(values['difference']),
+                thresholds=tuple(int(threshold) for threshold in values['thresholds']),
+                dither=float(values['dither']),
+                low=float(values['low']),
+                step=float(values['step']),
+            )
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'an encoder in whole numbers is malformed: {error}') from error
+        kernel, thresholds = form.kernel, form.thresholds
+        sound = (
+            len(kernel) % 2 == 1
+            and kernel == kernel[::-1]
+            and min(kernel) >= 0
+            and sum(kernel) == KERNEL_SUM
+            and form.padding in ('replicate', 'zeros')
+            and 1 <= len(thresholds) <= 255
+            and list(thresholds) == sorted(thresholds)
+            and form.dither >= 0
+            and all(map(math.isfinite, (form.dither, form.low, form.step)))
+        )
+        if not sound:
+            raise ValueError(
+                'an encoder in whole numbers needs an odd, symmetric kernel of taps from 0 with '
+                f"sum {KERNEL_SUM}, padding 'replicate' or 'zeros', 1 to 255 thresholds in order "
+                f'and a dither from 0; got {form}'
+            )
+        return form
+
+    @classmethod
+    def from_numbers(
+        cls,
+        *,
+        log_sigma: float | None,
+        kernel_size: int,
+        padding: str,
+        difference: bool,
+        thresholds: list[float],
+        low: float,
+        high: float,
+        dither: float,
+    ) -> CameraForm:
+        """The form of an encoder's learned numbers.
+
+        Args:
+            log_sigma: the blur's parameter, None where there is no blur.
+            kernel_size, padding: of the blur.
+            difference: whether frames are subtracted.
+            thresholds: K numbers in units of a level, in any order.
+            low, high: the fixed range, in units of full intensity.
+            dither: standard deviation in units of full intensity.
+        """
+        blurs = log_sigma is not None
+        return cls(
+            kernel=integer_kernel(math.exp(log_sigma), kernel_size) if blurs else (KERNEL_SUM,),
+            padding=padding if blurs else 'replicate',
+            difference=difference,
+            thresholds=integer_thresholds(thresholds, low, high),
+            dither=dither * UNITS,
+            low=low,
+            step=(high - low) / len(thresholds),
+        )
+
+
+def load_form(path: str | os.PathLike) -> CameraForm:
+    """Read an encoder's JSON file (``bdq_plugin.encoders.save_encoder``) without torch.
+
+    Returns:
+        The same numbers as ``load_encoder(path).integer_form()``.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not an encoder file, or an encoder that cannot run as a stream.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'no encoder file {path}: write one with bdq_plugin.encoders.save_encoder'
+        )
+    try:
+        document = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f'{path} is not an encoder file: {error}') from error
+    if not isinstance(document, dict) or document.get('format') != 'bdq-encoder':
+        raise ValueError(f'{path} is not an encoder file: it lacks "format": "bdq-encoder"')
+    if document.get('version') != 1:
+        raise ValueError(f'{path} has version {document.get("version")}, this package reads 1')
+    try:
+        return _form_of(document)
+    except KeyError as error:
+        raise ValueError(
+            f'{path} lacks {error}: write it anew with bdq_plugin.encoders.save_encoder'
+        ) from error
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise ValueError(f'{path}: {error}') from error
+
+
+def _form_of(document: dict[str, Any]) -> CameraForm:
+    config, state = document['config'], document['state']
+    streams = (
+        document['type'] == 'BDQEncoder'
+        and config['quantization']
+        and config['range'] == 'fixed'
+        and not config['expects_normalized']
+    )
+    if not streams:
+        raise ValueError(
+            'only an encoder with quantisation and a fixed range can run as a stream; set '
+            "range='fixed' and calibrate its range_limit"
+        )
+    thresholds = [_float32(threshold) for threshold in state['quantize.thresholds']]
+    if len(thresholds) != config['num_levels'] - 1:
+        raise ValueError(
+            f'{config["num_levels"]} levels need one threshold less, it has {len(thresholds)}'
+        )
+    form = CameraForm.from_numbers(
+        log_sigma=_float32(state['blur.log_sigma']) if config['blur'] else None,
+        kernel_size=config['kernel_size'],
+        padding=config['padding'],
+        difference=config['difference'],
+        thresholds=thresholds,
+        low=_float32(state['quantize.low']),
+        high=_float32(state['quantize.high']),
+        dither=config['dither'],
+    )
+    return CameraForm.from_dict(form.to_dict())
+
+
+def _float32(value: float) -> float:
+    # Torch holds parameters in float32; a number written by hand would be rounded on loading.
+    return unpack('f', pack('f', value))[0]

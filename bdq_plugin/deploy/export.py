@@ -1,0 +1,153 @@
+"""The encoder for other run times: ONNX and ``torch.export``, with dynamic sizes.
+
+Two forms of one encoder. ``step`` is a camera's: a frame and the state in, codes and the state out,
+in whole numbers and so bit for bit those of :class:`StreamingEncoder`. ``clip`` is training's: a
+whole clip through the soft quantiser, equal but for float rounding.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..encoders import BDQEncoder, IntegerForm
+from ..encoders.functional import separable_filter
+
+FORMS = ('step', 'clip')
+FILE_FORMATS = ('.onnx', '.pt2')
+OPSET = 18
+
+
+class FrameStep(nn.Module):
+    """One frame of a stream, in whole numbers that float32 holds exactly.
+
+    Args:
+        form: ``encoder.integer_form()``.
+
+    Raises:
+        ValueError: the encoder dithers. Its noise belongs to the camera, not to a graph whose
+            random numbers every run time draws in its own way.
+    """
+
+    def __init__(self, form: IntegerForm) -> None:
+        super().__init__()
+        if form.dither:
+            raise ValueError(
+                'an encoder with dither has no export: use bdq_plugin.deploy.StreamingEncoder, '
+                'or build the encoder with dither=0'
+            )
+        self.difference, self.padding = form.difference, form.padding
+        self.thresholds = [float(threshold) for threshold in form.thresholds]
+        kernel = torch.tensor(form.kernel, dtype=torch.float32)
+        self.register_buffer('kernel', kernel, persistent=False)
+
+    def forward(self, frame_HWC: Tensor, state_CHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode a frame.
+
+        Args:
+            frame_HWC: uint8, (H, W, C).
+            state_CHW: float32, (C, H, W): what the step before returned. Any values, such as
+                zeros, for the first frame, whose codes mean nothing where the encoder differences.
+
+        Returns:
+            uint8 codes (H, W, C), and the state for the next step.
+        """
+        x_NCTHW = frame_HWC.permute(2, 0, 1)[None, :, None].float()
+        blurred = separable_filter(x_NCTHW, self.kernel, self.padding)[0, :, 0]
+        # Without a difference the state is only passed on: the signature stays the same.
+        values = blurred - state_CHW if self.difference else blurred + 0 * state_CHW
+        # One comparison a threshold: `bucketize` has no counterpart in ONNX.
+        levels = sum((values > threshold).to(torch.int32) for threshold in self.thresholds)
+        return levels.to(torch.uint8).permute(1, 2, 0), blurred
+
+
+class SoftClip(nn.Module):
+    """A whole clip through the soft form of an encoder.
+
+    Args:
+        encoder: an encoder without dither. A hard quantiser is exported as the soft one that its
+            gradient comes from.
+    """
+
+    def __init__(self, encoder: BDQEncoder) -> None:
+        super().__init__()
+        if encoder.dither:
+            raise ValueError('an encoder with dither has no export: build it with dither=0')
+        self.encoder = copy.deepcopy(encoder).eval()
+        if encoder.quantizes:
+            self.encoder.quantize.mode = 'soft'
+
+    def forward(self, x_NCTHW: Tensor) -> Tensor:
+        """Floats (N, C, T, H, W), in [0, 1] for most encoders, to the networks' view."""
+        return self.encoder.encode(x_NCTHW)
+
+
+def export_program(encoder: BDQEncoder, form: str) -> torch.export.ExportedProgram:
+    """An encoder as a graph of torch operators with dynamic sizes.
+
+    Args:
+        encoder: a trained encoder of the BDQ family.
+        form: ``'step'``, or ``'clip'`` for clips of 3 frames or more.
+
+    Raises:
+        ValueError: no such form, or the encoder cannot take it.
+    """
+    if form not in FORMS:
+        raise ValueError(f"unknown form '{form}': choose one of {FORMS}")
+    if not isinstance(encoder, BDQEncoder):
+        raise ValueError(f'{type(encoder).__name__} is a rival for audits and has no export')
+    Dim = torch.export.Dim
+    height, width, channels = Dim('height'), Dim('width'), Dim('channels', min=1)
+    if form == 'step':
+        module = FrameStep(encoder.integer_form())
+        arguments = (torch.zeros(6, 8, 3, dtype=torch.uint8), torch.zeros(3, 6, 8))
+        dynamic = ({0: height, 1: width, 2: channels}, {0: channels, 1: height, 2: width})
+    else:
+        module = SoftClip(encoder)
+        arguments = (torch.rand(2, 3, 5, 6, 8),)
+        # `torch.export` takes a dimension of 1, here that of the differences, for a special case.
+        frames = Dim('frames', min=3)
+        dynamic = ({0: Dim('clips'), 1: channels, 2: frames, 3: height, 4: width},)
+    with torch.no_grad():
+        return torch.export.export(module.eval(), arguments, dynamic_shapes=dynamic)
+
+
+def export_encoder(encoder: BDQEncoder, path: str | os.PathLike, form: str = 'step') -> Path:
+    """Write an encoder as ``.onnx`` (opset 18) or ``.pt2`` (``torch.export``).
+
+    Inputs and outputs of the ONNX file: ``frame`` and ``state`` to ``codes`` and ``new_state``
+    (``'step'``), ``clip`` to ``encoded`` (``'clip'``). All sizes are dynamic.
+
+    Args:
+        encoder: a trained encoder.
+        path: file to write; its suffix names the format.
+        form: see :func:`export_program`.
+
+    Raises:
+        ValueError: another suffix, or see :func:`export_program`.
+        ImportError: ONNX needs the packages onnx and onnxscript.
+    """
+    path = Path(path)
+    if path.suffix not in FILE_FORMATS:
+        raise ValueError(f'{path}: an export ends in one of {", ".join(FILE_FORMATS)}')
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f'no folder {path.parent} to write {path.name} to: make it')
+    program = export_program(encoder, form)
+    if path.suffix == '.pt2':
+        torch.export.save(program, path)
+        return path
+    step = form == 'step'
+    onnx_program = torch.onnx.export(
+        program,
+        input_names=['frame', 'state'] if step else ['clip'],
+        output_names=['codes', 'new_state'] if step else ['encoded'],
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    onnx_program.save(path)
+    return path

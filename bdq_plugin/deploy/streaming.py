@@ -1,0 +1,175 @@
+"""The encoder as it runs in a camera: one frame in, one frame of codes out.
+
+Two implementations of the same whole numbers: :func:`plain_values` in NumPy, to read, and the
+compiled one of :mod:`bdq_plugin.deploy.kernels`, to run. ``python -m benchmarks.streaming``
+measures both.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import numpy as np
+
+from ..camera_form import CameraForm, load_form
+
+
+class StreamingEncoder:
+    """Encode a video frame by frame, with a latency of one frame and no torch.
+
+    ::
+
+        frame t --B: whole-number blur--> b_t --D: b_t - b_{t-1}--> --Q: thresholds--> codes t
+                                           |         ^
+                                           +-- state +
+
+    The codes are those that ``encoder.codes(clip)`` gives for the whole clip, bit for bit, for
+    colour and grey frames of any size. (With dither they are not: each run draws its own noise.)
+
+    All that it holds is the previous *blurred* frame, 4 bytes a value, and a few rows.
+
+    Args:
+        form: an encoder in whole numbers (``encoder.integer_form()``) or the path of an encoder's
+            JSON file.
+        compiled: True for the kernel compiled by numba, False for NumPy (slower by a factor of
+            20 or so), None for whichever is installed.
+        seed: of the dither's noise. None takes it from the operating system; whoever knows the
+            seed can subtract the noise, so give one in tests only.
+
+    Raises:
+        FileNotFoundError, ValueError: ``form`` names no file, or an encoder that cannot stream.
+
+    Example:
+        >>> stream = StreamingEncoder('encoder.json')
+        >>> stream(first_frame) is None  # a difference needs two
+        True
+        >>> stream(second_frame).max() < stream.num_levels
+        True
+    """
+
+    def __init__(
+        self,
+        form: CameraForm | str | os.PathLike,
+        *,
+        compiled: bool | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.form = form if isinstance(form, CameraForm) else load_form(form)
+        if compiled is None:
+            compiled = importlib.util.find_spec('numba') is not None
+        self.compiled = compiled
+        self._noise = np.random.Generator(np.random.Philox(seed)) if self.form.dither else None
+        limits = np.iinfo(np.int32)
+        self._thresholds = np.clip(self.form.thresholds, limits.min, limits.max).astype(np.int32)
+        self._kernel = None
+        self.reset()
+
+    @property
+    def num_levels(self) -> int:
+        """Codes run from 0 to one less than this."""
+        return self.form.num_levels
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """Shape of the stream's frames, None before the first."""
+        return self._shape
+
+    def reset(self) -> None:
+        """Forget the previous frame: the next one begins a new stream, of any shape."""
+        self._shape: tuple[int, ...] | None = None
+        self._previous: np.ndarray | None = None
+
+    def __call__(self, frame: np.ndarray) -> np.ndarray | None:
+        """Encode the next frame.
+
+        Args:
+            frame: uint8 of shape (H, W) or (H, W, C), any H, W and C from 1; not changed.
+
+        Returns:
+            uint8 codes of the same shape, from 0 to ``num_levels - 1``, in memory of their own.
+            None for the first frame of a stream where the encoder takes differences: the first
+            frame only sets the state, and nothing of it leaves.
+
+        Raises:
+            ValueError: not such a frame, or one whose shape differs from the frames before.
+        """
+        frame = np.asarray(frame)
+        if frame.dtype != np.uint8 or frame.ndim not in (2, 3) or frame.size == 0:
+            raise ValueError(
+                'a frame is a uint8 array of shape (H, W) or (H, W, C), got '
+                f'{frame.dtype} {frame.shape}'
+            )
+        if self._shape is not None and frame.shape != self._shape:
+            raise ValueError(
+                f'the stream changes from frames of {self._shape} to {frame.shape}: call reset() '
+                'to begin a new stream'
+            )
+        self._shape = frame.shape
+        flat = np.ascontiguousarray(frame).reshape(*frame.shape[:2], -1)
+        codes = self._compiled_step(flat) if self.compiled else self._plain_step(flat)
+        return None if codes is None else codes.reshape(frame.shape)
+
+    def _plain_step(self, frame: np.ndarray) -> np.ndarray | None:
+        blurred = plain_blur(self.form, frame)
+        if self.form.difference:
+            previous, self._previous = self._previous, blurred
+            if previous is None:
+                return None
+            values = blurred - previous
+        else:
+            values = blurred
+        if self._noise is not None:
+            values += self._draw_noise(values.shape)
+        return np.searchsorted(self._thresholds, values, side='left').astype(np.uint8)
+
+    def _compiled_step(self, frame: np.ndarray) -> np.ndarray | None:
+        if self._kernel is None:
+            # Here, not at the top: numba takes half a second to import and is an option.
+            from .kernels import FrameKernel
+
+            self._kernel = FrameKernel(self.form, self._thresholds)
+        first = self._previous is None
+        if first:
+            self._previous = np.empty(frame.shape, np.int32)
+        skip = first and self.form.difference
+        noise = None if self._noise is None or skip else self._draw_noise(frame.shape)
+        return self._kernel(frame, self._previous, first=first, noise=noise)
+
+    def _draw_noise(self, shape: tuple[int, ...]) -> np.ndarray:
+        noise = self._noise.standard_normal(shape, dtype=np.float32) * np.float32(self.form.dither)
+        # Beyond two full ranges more noise changes no code; the sum must stay within 32 bits.
+        return np.clip(np.rint(noise), -(2**26), 2**26).astype(np.int32)
+
+
+def plain_blur(form: CameraForm, frame: np.ndarray) -> np.ndarray:
+    """B in NumPy: uint8 (H, W, C) to whole numbers of 24 bits, int32 of the same shape."""
+    half = len(form.kernel) // 2
+    margins = ((half, half), (half, half), (0, 0))
+    mode = 'edge' if form.padding == 'replicate' else 'constant'
+    padded = np.pad(frame.astype(np.int32), margins, mode=mode)
+    height, width = frame.shape[:2]
+    taps = list(enumerate(form.kernel))
+    rows = sum(tap * padded[:, i : i + width] for i, tap in taps)
+    return sum(tap * rows[i : i + height] for i, tap in taps).astype(np.int32, copy=False)
+
+
+def encode_clip(form: CameraForm | str | os.PathLike, frames: np.ndarray) -> np.ndarray:
+    """Encode a whole clip of uint8 frames (T, H, W) or (T, H, W, C) through the stream.
+
+    Returns:
+        uint8 codes, (T, H, W) or (T, H, W, C), with T - 1 frames where the encoder differences.
+    """
+    stream = StreamingEncoder(form)
+    codes = [code for frame in frames if (code := stream(frame)) is not None]
+    if not codes:
+        return np.empty((0, *np.shape(frames)[1:]), np.uint8)
+    return np.stack(codes)
+
+
+def decode(form: CameraForm, codes: np.ndarray) -> np.ndarray:
+    """uint8 codes of any shape to the float32 values that they stand for.
+
+    The same numbers as the networks saw in training, ``low + level * step``.
+    """
+    return np.float32(form.low) + codes.astype(np.float32) * np.float32(form.step)

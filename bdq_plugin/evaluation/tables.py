@@ -1,0 +1,142 @@
+"""Markdown tables of pooled results, and the README sections they stand in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from .comparison import EXPERIMENTS, Entry
+from .pareto import hypervolume, pareto_front
+from .pooling import Pooled, PooledResult
+
+Table = Callable[[Sequence[PooledResult]], str]
+
+_SECTION = re.compile(
+    r'(<!-- table:(?P<name>[a-z0-9_]+) -->\n)(?P<body>.*?)(<!-- /table -->)', re.DOTALL
+)
+_FOOTNOTE = (
+    'In %. Most leaked: the maximum over the attackers, with its Wilson 95 % interval over the '
+    'distinct test clips. † did not learn its training clips in every run, so it is no evidence of '
+    'privacy.'
+)
+
+
+def audit_table(rows: Sequence[PooledResult]) -> str:
+    """Rows of encoders, columns of networks: action, then each attacker, then the maximum."""
+    if not rows:
+        return 'No results yet.\n'
+    networks = list(dict.fromkeys(name for row in rows for name in row.networks))
+    head = ['encoder', 'output', 'runs']
+    for name in networks:
+        head += _columns(name, _example(rows, name))
+    lines = [_line([*head, 'most leaked']), _line(['---'] * (len(head) + 1))]
+    for row in rows:
+        shuffle = ' (shuffled)' if '_shuffled' in row.data else ''
+        cells = [row.encoder + shuffle, row.output, f'{len(row.folds)} x {len(row.seeds)}']
+        for name in networks:
+            cells += _cells(row.networks.get(name), _example(rows, name))
+        lines.append(_line([*cells, _headline(row)]))
+    lines.append(_line(_chance_cells(rows, networks)))
+    return '\n'.join([*lines, '', _FOOTNOTE + ' Runs: folds x seeds.']) + '\n'
+
+
+def alpha_table(rows: Sequence[PooledResult]) -> str:
+    """The audit table of an alpha sweep, with its Pareto front and hyper-volume."""
+    table = audit_table(rows)
+    rows = [row for row in rows if row.action is not None]
+    if not rows:
+        return table
+    points = [(row.action.value, row.leakage.value) for row in rows]
+    front = ', '.join(f'{rows[i].encoder} ({rows[i].output})' for i in pareto_front(points))
+    first = rows[0]
+    volume = hypervolume(points, worst=(first.action.chance, 1.0), best=(1.0, first.leakage.chance))
+    return (
+        f'{table}\nPareto front (action against most leaked): {front}. Hyper-volume '
+        f'{volume:.3f}, where 1 is perfect action at chance for the person and 0 is chance for the '
+        'action.\n'
+    )
+
+
+def select(
+    rows: Sequence[PooledResult], entries: Sequence[Entry], panel: str
+) -> list[PooledResult]:
+    """The rows of a list of encoders in its order, soft before hard."""
+    chosen = []
+    for entry in entries:
+        for output in ('soft', 'hard'):
+            chosen += [
+                row
+                for row in rows
+                if (row.encoder, row.output, row.panel) == (entry.name, output, panel)
+                and ('_shuffled' in row.data) == (entry.chunk_len is not None)
+            ]
+    return chosen
+
+
+def make_table(name: str, rows: Sequence[PooledResult]) -> str:
+    """The table of an experiment, or ``'audit'``, all encoders under the quick panel.
+
+    Raises:
+        ValueError: no such table.
+    """
+    if name == 'audit':
+        ordered = [row for row in rows if row.panel == 'quick' and '_shuffled' not in row.data]
+        return audit_table(ordered)
+    if name not in EXPERIMENTS:
+        raise ValueError(f"no table '{name}': choose audit, {', '.join(EXPERIMENTS)}")
+    panel = 'full' if name == 'full' else 'quick'
+    chosen = select(rows, EXPERIMENTS[name], panel)
+    return alpha_table(chosen) if name == 'alpha' else audit_table(chosen)
+
+
+def fill(text: str, rows: Sequence[PooledResult]) -> str:
+    """Replace what stands between ``<!-- table:NAME -->`` and ``<!-- /table -->``."""
+    return _SECTION.sub(
+        lambda match: match[1] + make_table(match['name'], rows) + '<!-- /table -->', text
+    )
+
+
+def table_names(text: str) -> list[str]:
+    """Names of the tables that a text has a place for."""
+    return [match['name'] for match in _SECTION.finditer(text)]
+
+
+def _example(rows: Sequence[PooledResult], name: str) -> Pooled:
+    return next(row.networks[name] for row in rows if name in row.networks)
+
+
+def _columns(name: str, figure: Pooled) -> list[str]:
+    return [name] if figure.frame_top1 is None else [f'{name}, single', f'{name}, vote']
+
+
+def _cells(figure: Pooled | None, example: Pooled) -> list[str]:
+    if figure is None:
+        return ['-'] * (1 if example.frame_top1 is None else 2)
+    mark = '' if figure.learned == figure.runs else '†'
+    frame = [] if figure.frame_top1 is None else [_percent(figure.frame_top1)]
+    return [*frame, _percent(figure.value) + mark]
+
+
+def _headline(row: PooledResult) -> str:
+    figure = row.leakage
+    low, high = _percent(figure.interval.low), _percent(figure.interval.high)
+    text = f'{_percent(figure.value)} ({low} to {high}), {row.strongest}'
+    return text if row.evidence_of_privacy else text + '; no attacker learned'
+
+
+def _chance_cells(rows: Sequence[PooledResult], networks: Sequence[str]) -> list[str]:
+    cells = ['chance / majority', '', '']
+    for name in networks:
+        figure = _example(rows, name)
+        text = f'{_percent(figure.chance)} / {_percent(figure.majority)}'
+        cells += [text] * (1 if figure.frame_top1 is None else 2)
+    figure = rows[0].leakage
+    return [*cells, f'{_percent(figure.chance)} / {_percent(figure.majority)}']
+
+
+def _percent(share: float) -> str:
+    return f'{100 * share:.1f}'
+
+
+def _line(cells: Sequence[str]) -> str:
+    return '| ' + ' | '.join(cells) + ' |'

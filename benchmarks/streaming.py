@@ -1,0 +1,177 @@
+"""Speed of the streaming encoder, beside OpenCV's blur and subtraction as the floor.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.streaming
+
+Everything runs on one core, in one process, in turns, so that what else the machine does meets all
+alike. A figure is the best and the median over the rounds of the mean of a few frames; ratios are
+medians of ratios within a round. Frames are noise, the worst case for caches and branches (the
+encoder has no branches), and all 16 levels occur.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from bdq_plugin.camera_form import UNITS, integer_kernel
+from bdq_plugin.deploy import CameraForm, StreamingEncoder
+
+RESULTS = Path(__file__).parent / 'results' / 'streaming.json'
+SIZES = {'640x480 colour': (480, 640, 3), '1920x1080 colour': (1080, 1920, 3)}
+SIZES |= {'640x480 grey': (480, 640), '1920x1080 grey': (1080, 1920)}
+TARGETS = {'640x480 colour': 500, '1920x1080 colour': 90}
+SIGMA = 1.5
+
+
+def form_with(levels: int, limit: float = 0.25) -> CameraForm:
+    """The preset ``bdq_hard`` with so many levels."""
+    step = 2 * limit / (levels - 1)
+    thresholds = tuple(int((-limit + (k + 0.5) * step) * UNITS) for k in range(levels - 1))
+    return CameraForm(integer_kernel(SIGMA), 'replicate', True, thresholds, 0.0, -limit, step)
+
+
+class OpenCVFloor:
+    """8-bit blur and absolute difference: the least that any encoder of this kind does."""
+
+    def __init__(self) -> None:
+        self.previous = None
+
+    def __call__(self, frame: np.ndarray) -> None:
+        blurred = cv2.GaussianBlur(frame, (5, 5), SIGMA, borderType=cv2.BORDER_REPLICATE)
+        if self.previous is not None:
+            cv2.absdiff(blurred, self.previous)
+        self.previous = blurred
+
+
+class OpenCVExact:
+    """Blur and signed difference without rounding, in float32; still no quantisation."""
+
+    def __init__(self) -> None:
+        self.previous = None
+        self.kernel = np.array(integer_kernel(SIGMA), np.float32)
+
+    def __call__(self, frame: np.ndarray) -> None:
+        blurred = cv2.sepFilter2D(
+            frame, cv2.CV_32F, self.kernel, self.kernel, borderType=cv2.BORDER_REPLICATE
+        )
+        if self.previous is not None:
+            cv2.subtract(blurred, self.previous)
+        self.previous = blurred
+
+
+def mean_time(step: Callable[[np.ndarray], object], frames: list[np.ndarray], count: int) -> float:
+    start = time.perf_counter()
+    for i in range(count):
+        step(frames[i % len(frames)])
+    return (time.perf_counter() - start) / count
+
+
+def measure(shape: tuple[int, ...], rounds: int) -> dict[str, dict[str, float]]:
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, shape, dtype=np.uint8) for _ in range(4)]
+    rivals = {
+        'streaming encoder, 16 levels': StreamingEncoder(form_with(16), compiled=True),
+        'streaming encoder, 2 levels': StreamingEncoder(form_with(2), compiled=True),
+        'OpenCV 8-bit blur and absdiff (floor)': OpenCVFloor(),
+        'OpenCV float32 blur and subtract': OpenCVExact(),
+    }
+    count = max(2, 5_000_000 // frames[0].size)
+    times: dict[str, list[float]] = {name: [] for name in rivals}
+    for step in rivals.values():
+        mean_time(step, frames, 3)
+    for _ in range(rounds):
+        for name, step in rivals.items():
+            times[name].append(mean_time(step, frames, count))
+    plain = StreamingEncoder(form_with(16), compiled=False)
+    times['plain NumPy, 16 levels'] = [mean_time(plain, frames, 2) for _ in range(2)]
+    floor = times['OpenCV 8-bit blur and absdiff (floor)']
+    return {
+        name: {
+            'best_fps': round(1 / min(taken), 1),
+            'median_fps': round(1 / statistics.median(taken), 1),
+            'time_over_floor': round(
+                statistics.median(a / b for a, b in zip(taken, floor, strict=False)), 2
+            ),
+        }
+        for name, taken in times.items()
+    }
+
+
+def memory(shape: tuple[int, ...]) -> dict[str, float]:
+    """Bytes that a stream holds between frames, and in a step, in units of one uint8 frame."""
+    stream = StreamingEncoder(form_with(16), compiled=True)
+    frame = np.zeros(shape, np.uint8)
+    stream(frame)
+    rows = sum(array.nbytes for array in stream._kernel._rows)
+    return {
+        'state_frames': round(stream._previous.nbytes / frame.nbytes, 3),
+        'rows_frames': round(rows / frame.nbytes, 3),
+        'codes_frames': 1.0,
+    }
+
+
+def cpu_model() -> str:
+    info = Path('/proc/cpuinfo')
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.processor()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--rounds', type=int, default=15)
+    parser.add_argument('--out', type=Path, default=RESULTS)
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    if hasattr(os, 'sched_setaffinity'):  # one core, whatever a library may start
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    import numba
+
+    start = time.perf_counter()
+    StreamingEncoder(form_with(16), compiled=True)(np.zeros((8, 8, 3), np.uint8))
+    first = time.perf_counter() - start
+    load = os.getloadavg()[0]
+    results = {
+        'command': 'python -m benchmarks.streaming',
+        'cpu': cpu_model(),
+        'cores_used': 1,
+        'load_average_at_start': round(load, 2),
+        'versions': {
+            'python': platform.python_version(),
+            'numpy': np.__version__,
+            'opencv': cv2.__version__,
+            'numba': numba.__version__,
+        },
+        'rounds': args.rounds,
+        'first_frame_seconds': round(first, 2),
+        'frames_per_second': {name: measure(s, args.rounds) for name, s in SIZES.items()},
+        'targets_fps': TARGETS,
+        'memory': {name: memory(s) for name, s in SIZES.items()},
+        'peak_resident_mib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(results, indent=2) + '\n')
+    for name, rows in results['frames_per_second'].items():
+        print(name)
+        for what, row in rows.items():
+            print(
+                f'  {what:40} best {row["best_fps"]:8.1f}/s  median {row["median_fps"]:8.1f}/s'
+                f'  x{row["time_over_floor"]:.2f} the floor'
+            )
+    for name, target in TARGETS.items():
+        fps = results['frames_per_second'][name]['streaming encoder, 16 levels']['median_fps']
+        print(f'{name}: {fps} frames/s, target {target}: {"met" if fps >= target else "MISSED"}')
+
+
+if __name__ == '__main__':
+    main()

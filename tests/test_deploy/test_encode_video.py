@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from bdq_plugin.deploy import PackedReader, StreamingEncoder, encode_clip
+from bdq_plugin.deploy import encoding as encoding_module
+from bdq_plugin.deploy.encoding import (
+    EncodingSummary,
+    check_outputs,
+    encode_stream,
+    fit_frame,
+)
+from bdq_plugin.deploy.progress import StreamProgress
+from bdq_plugin.deploy.video_io import CodesVideoReader, SourceError, VideoSource
+from tests.test_deploy.conftest import SECRETS
+from tools import encode_video
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def all_frames(path) -> np.ndarray:
+    with VideoSource(path) as source:
+        return np.stack([frame.pixels for frame in source])
+
+
+def test_real_videos_to_every_format(tmp_path, real_data, encoder_file, capsys):
+    sources = [
+        real_data / 'kth' / 'videos' / 'person04_running_d1_uncomp.avi',
+        *sorted((real_data / 'ixmas' / 'original_samples').glob('*.avi')),
+    ]
+    for source in sources:
+        outputs = [tmp_path / f'{source.stem}.{kind}' for kind in ('bdq', 'mkv', 'mp4')]
+        assert encode_video.main([str(encoder_file), str(source), *map(str, outputs)]) == 0
+        expected = encode_clip(encoder_file, all_frames(source))
+        assert np.array_equal(PackedReader(outputs[0]).read(), expected)
+        assert np.array_equal(np.stack(list(CodesVideoReader(outputs[1]))), expected)
+        assert len(all_frames(outputs[2])) == len(expected)
+        printed = capsys.readouterr().out
+        assert f'{len(expected)} frames' in printed and 'Mbit/s' in printed
+        assert 'of the source' in printed and f'{outputs[0].stat().st_size:,} bytes' in printed
+
+
+def test_nothing_but_codes_passes(tmp_path, make_video, frames, encoder_file):
+    for name in ('secret.mp4', 'secret.mkv'):
+        source = make_video(
+            frames[:, :36, :50], name, codec='libx264', pix_fmt='yuv420p', metadata=True
+        )
+        assert any(secret.encode() in source.read_bytes() for secret in SECRETS[:2])
+        for suffix in ('.bdq', '.mkv', '.mp4'):
+            out = tmp_path / f'{name}{suffix}'
+            assert encode_video.main([str(encoder_file), str(source), str(out)]) == 0
+            data = out.read_bytes()
+            assert not [s for s in SECRETS if s.encode() in data]
+            assert name.encode() not in data and str(tmp_path).encode() not in data
+            if suffix == '.bdq':
+                continue
+            with av.open(str(out)) as container:
+                assert [stream.type for stream in container.streams] == ['video']
+                tags = {key.lower() for key in container.metadata}
+                assert not tags & {'title', 'location', 'creation_time', 'comment'}
+                assert not {key.lower() for key in container.streams.video[0].metadata} & {
+                    'creation_time',
+                    'title',
+                    'location',
+                }
+
+
+def test_relative_times_of_a_variable_frame_rate(tmp_path, make_video, frames, encoder_file):
+    times = [5000 + t for t in (0, 10, 20, 120, 121, 500, 540, 580, 620, 3000, 3033, 3066)]
+    source = make_video(frames, times_ms=times)
+    outputs = [tmp_path / 'x.bdq', tmp_path / 'x.mkv']
+    with VideoSource(source) as stream:
+        encode_stream(stream, StreamingEncoder(encoder_file), outputs)
+    expected = [t - times[1] for t in times[1:]]
+    assert [t for t, _ in PackedReader(outputs[0]).frames()] == expected
+    assert [t for t, _ in CodesVideoReader(outputs[1]).frames()] == expected
+
+
+def test_fit_is_the_test_pipelines(frames):
+    from mmaction.datasets.transforms import CenterCrop, Resize
+
+    for side in (20, 64):
+        item = dict(imgs=[frames[0].copy()], img_shape=frames.shape[1:3], modality='RGB')
+        item = CenterCrop(crop_size=20)(Resize(scale=(-1, side))(item))
+        assert np.array_equal(fit_frame(frames[0], side, 20), item['imgs'][0])
+    with pytest.raises(ValueError, match='crop of 99'):
+        fit_frame(frames[0], None, 99)
+
+
+def test_every_nth_frame(tmp_path, make_video, frames, encoder_file):
+    out = tmp_path / 'x.bdq'
+    arguments = [str(encoder_file), str(make_video(frames)), str(out), '--every', '3']
+    assert encode_video.main([*arguments, '--crop', '16']) == 0
+    top, left = (37 - 16) // 2, (51 - 16) // 2
+    expected = encode_clip(encoder_file, frames[::3, top : top + 16, left : left + 16])
+    reader = PackedReader(out)
+    assert np.array_equal(reader.read(), expected) and reader.frame_rate == Fraction(25, 3)
+    assert encode_video.main([*arguments, '--overwrite', '--max-frames', '2']) == 0
+    assert len(PackedReader(out).read()) == 2
+
+
+def test_a_source_that_breaks_off_leaves_valid_files(tmp_path, real_data, encoder_file, capsys):
+    whole = (real_data / 'kth' / 'videos' / 'person04_running_d1_uncomp.avi').read_bytes()
+    source = tmp_path / 'cut.avi'
+    source.write_bytes(whole[: len(whole) // 2])
+    outputs = [tmp_path / 'x.bdq', tmp_path / 'x.mkv', tmp_path / 'x.mp4']
+    assert encode_video.main([str(encoder_file), str(source), *map(str, outputs)]) == 1
+    printed = capsys.readouterr()
+    assert 'error:' in printed.err and 'breaks off after' in printed.err
+    reader = PackedReader(outputs[0])
+    codes = reader.read()
+    assert len(codes) > 50 and reader.complete
+    assert f'{len(codes)} frames' in printed.out
+    assert np.array_equal(np.stack(list(CodesVideoReader(outputs[1]))), codes)
+    assert len(all_frames(outputs[2])) == len(codes)
+
+
+def test_stopping_finishes_the_files(
+    tmp_path, make_video, frames, encoder_file, monkeypatch, capsys
+):
+    """Ctrl-C, and SIGTERM as a service manager sends it."""
+    source, out = make_video(frames), tmp_path / 'x.bdq'
+    real, sent = StreamingEncoder.__call__, []
+
+    def interrupted(self, frame):
+        sent.append(None)
+        if len(sent) == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, frame)
+
+    monkeypatch.setattr(StreamingEncoder, '__call__', interrupted)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert encode_video.main([str(encoder_file), str(source), str(out)]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    reader = PackedReader(out)
+    assert len(reader.read()) == 6 and reader.complete
+    printed = capsys.readouterr()
+    assert 'stopped' in printed.err and '6 frames' in printed.out
+
+
+def test_a_camera_that_is_gone(tmp_path, frames, encoder_file):
+    class Camera:
+        name, frame_rate, num_frames, bytes_read = 'camera 0', 25, 0, 0
+
+        def __iter__(self):
+            yield from ((40 * i, pixels) for i, pixels in enumerate(frames))
+            raise SourceError('camera 0: is gone after 12 frames')
+
+    summary = EncodingSummary()
+    with pytest.raises(SourceError, match='is gone'):
+        encode_stream(
+            Camera(), StreamingEncoder(encoder_file), [tmp_path / 'x.bdq'], summary=summary
+        )
+    assert summary.frames == 11 and len(PackedReader(tmp_path / 'x.bdq').read()) == 11
+    assert 'of the source' not in '\n'.join(summary.lines())
+
+
+def test_files_that_may_not_grow(tmp_path):
+    """A file-size limit of the process stands in for a full disk: real files, real errors."""
+    script = """
+import resource
+import numpy as np
+from bdq_plugin.deploy import CameraForm, StreamingEncoder
+from bdq_plugin.deploy.encoding import encode_stream
+thresholds = tuple(i * 10**6 for i in range(-7, 8))
+form = CameraForm((256,), 'replicate', True, thresholds, 0.0, 0.0, 1.0)
+rng = np.random.default_rng(0)
+class Source:
+    frame_rate, bytes_read = 25, 0
+    def __iter__(self):
+        for i in range(200):
+            yield 40 * i, rng.integers(0, 256, (64, 64), dtype=np.uint8)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+for name in ('x.bdq', 'x.mkv', 'x.mp4'):
+    try:
+        encode_stream(Source(), StreamingEncoder(form, compiled=False), [name], chunk_frames=5)
+    except OSError as error:
+        print('caught', error)
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', script], capture_output=True, text=True, cwd=tmp_path, timeout=60
+    )
+    assert done.returncode == 0 and done.stdout.count('caught') == 3, done.stderr
+    for name in ('x.bdq', 'x.mkv', 'x.mp4'):
+        path = tmp_path / name
+        assert name in done.stdout and path.stat().st_size <= 100_000
+        if name == 'x.bdq':
+            assert len(PackedReader(path).read()) >= 5
+            continue
+        count = 0
+        try:
+            with VideoSource(path) as source:
+                for _ in source:
+                    count += 1
+        except SourceError:
+            pass  # the last piece is cut, all before it plays
+        assert count >= 5
+
+
+def test_a_folder(tmp_path, make_video, frames, encoder_file, capsys):
+    folder = tmp_path / 'in'
+    (folder / 'deep').mkdir(parents=True)
+    make_video(frames).rename(folder / 'deep' / 'a.mkv')
+    (folder / 'broken.mp4').write_text('no video')
+    out = tmp_path / 'out'
+    assert encode_video.main([str(encoder_file), str(folder), str(out)]) == 1
+    printed = capsys.readouterr()
+    assert '1 of 2 videos encoded' in printed.out and 'broken.mp4' in printed.err
+    codes = PackedReader(out / 'deep' / 'a.mkv.bdq').read()
+    assert np.array_equal(codes, encode_clip(encoder_file, frames))
+    (tmp_path / 'empty').mkdir()
+    assert encode_video.main([str(encoder_file), str(tmp_path / 'empty'), str(out)]) == 1
+    assert 'holds no video' in capsys.readouterr().err
+
+
+def test_outputs_are_checked_before_anything_is_written(tmp_path, make_video, frames):
+    source = make_video(frames)
+    before = source.read_bytes()
+    with pytest.raises(ValueError, match='is the source'):
+        check_outputs(str(source), [source], overwrite=True)
+    with pytest.raises(ValueError, match=r'ends in one of \.bdq'):
+        check_outputs(str(source), [tmp_path / 'x.avi'], overwrite=False)
+    with pytest.raises(FileNotFoundError, match='no folder'):
+        check_outputs(str(source), [tmp_path / 'a' / 'x.bdq'], overwrite=False)
+    (tmp_path / 'x.bdq').write_text('')
+    with pytest.raises(FileExistsError, match='--overwrite'):
+        check_outputs(str(source), [tmp_path / 'x.bdq'], overwrite=False)
+    assert source.read_bytes() == before
+
+
+def test_errors_of_the_tool_are_one_line(tmp_path, encoder_file, capsys):
+    assert encode_video.main([str(encoder_file), 'nothing.mp4', str(tmp_path / 'x.bdq')]) == 1
+    assert capsys.readouterr().err.startswith('error: no video nothing.mp4')
+    assert encode_video.main(['nothing.json', 'a.mp4', str(tmp_path / 'x.bdq')]) == 1
+    assert 'nothing.json' in capsys.readouterr().err
+    assert list(tmp_path.glob('x.*')) == []
+
+
+def test_no_clear_frame_is_written(tmp_path, make_video, frames, encoder_file, monkeypatch):
+    """All that a writer is ever given are codes."""
+    given = []
+    real = encoding_module.open_writer
+
+    def spy(*arguments, **options):
+        writer = real(*arguments, **options)
+        write = writer.write
+        writer.write = lambda codes, time_ms: (given.append(codes), write(codes, time_ms))
+        return writer
+
+    monkeypatch.setattr(encoding_module, 'open_writer', spy)
+    outputs = [tmp_path / 'out' / name for name in ('x.bdq', 'x.mkv', 'x.mp4')]
+    outputs[0].parent.mkdir()
+    with VideoSource(make_video(frames)) as source:
+        encode_stream(source, StreamingEncoder(encoder_file), outputs)
+    assert sorted(os.listdir(tmp_path / 'out')) == ['x.bdq', 'x.mkv', 'x.mp4']
+    assert len(given) == 3 * 11 and max(codes.max() for codes in given) < 16
+
+
+def test_progress(monkeypatch):
+    import io
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    clock = iter(np.arange(0, 100, 6.0).tolist())
+    monkeypatch.setattr('time.monotonic', lambda: next(clock))
+    terminal, plain = Terminal(), io.StringIO()
+    bar = StreamProgress('clip', 100, terminal)
+    bar.update(25, 1e6)
+    bar.finish()
+    assert terminal.getvalue().startswith('\rclip: [########') and '25%' in terminal.getvalue()
+    assert '18 s left' in terminal.getvalue() and '1.00 Mbit/s' in terminal.getvalue()
+    line = StreamProgress('camera', 0, plain)
+    line.update(30)
+    line.finish()
+    assert plain.getvalue() == 'camera: 30 frames, 5/s, 0.00 Mbit/s leave\n'

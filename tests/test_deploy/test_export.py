@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from bdq_plugin.deploy import encode_clip
+from bdq_plugin.deploy.export import OPSET, FrameStep, SoftClip, export_encoder, export_program
+from bdq_plugin.deploy.video_io import VideoSource
+from bdq_plugin.encoders import build_encoder, save_encoder
+from tests.test_deploy.conftest import moving_frames
+from tools import export as export_tool
+
+onnx = pytest.importorskip('onnx', reason='onnx is an extra: pip install onnx onnxscript')
+onnxruntime = pytest.importorskip('onnxruntime', reason='onnxruntime is an extra')
+pytest.importorskip('onnxscript', reason='onnxscript is an extra')
+
+
+@pytest.fixture(scope='module')
+def encoder():
+    """Trained as far as an export can tell: thresholds away from their even spacing.
+
+    Six levels, not 16: each threshold is an operator, and exporting takes its time.
+    """
+    encoder = build_encoder('bdq_hard', sigma=1.3, range_limit=0.4, num_levels=6).eval()
+    with torch.no_grad():
+        encoder.quantize.thresholds += 0.2 * torch.randn(5, generator=torch.manual_seed(0))
+    return encoder
+
+
+@pytest.fixture(scope='module')
+def exported(encoder, tmp_path_factory):
+    """Paths of both forms in both formats."""
+    folder = tmp_path_factory.mktemp('export')
+    return {
+        (form, suffix): export_encoder(encoder, folder / f'{form}{suffix}', form)
+        for form in ('step', 'clip')
+        for suffix in ('.onnx', '.pt2')
+    }
+
+
+@pytest.fixture
+def clips(real_data) -> list[np.ndarray]:
+    """Real clips of two sizes, and made ones of odd and tiny sizes, colour and grey."""
+    paths = [
+        *(real_data / 'kth' / 'videos').glob('person0[13]*d[14]*'),
+        *(real_data / 'ixmas' / 'original_samples').glob('*.avi'),
+    ]
+    clips = []
+    for path in sorted(paths):
+        with VideoSource(path) as source:
+            stream = iter(source)
+            clips.append(np.stack([next(stream).pixels for _ in range(6)]))
+    assert {clip.shape[1:3] for clip in clips} == {(120, 160), (64, 48)}
+    odd = moving_frames(4, 37, 21)
+    return [*clips, odd, odd[..., :1], odd[:, :1, :1]]
+
+
+def session(path):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options)
+
+
+def run_steps(step, frames: np.ndarray) -> np.ndarray:
+    state = np.zeros((frames.shape[3], *frames.shape[1:3]), np.float32)
+    codes = []
+    for frame in frames:
+        code, state = step(frame, state)
+        codes.append(code)
+    return np.stack(codes[1:])
+
+
+def test_onnx_step_gives_the_streams_codes(encoder, exported, clips):
+    run = session(exported['step', '.onnx'])
+    assert [i.name for i in run.get_inputs()] == ['frame', 'state']
+    assert [o.name for o in run.get_outputs()] == ['codes', 'new_state']
+    for frames in clips:
+        codes = run_steps(lambda f, s: run.run(None, {'frame': f, 'state': s}), frames)
+        assert codes.dtype == np.uint8
+        assert np.array_equal(codes, encode_clip(encoder.integer_form(), frames))
+
+
+def test_torch_export_step_gives_the_streams_codes(encoder, exported, clips):
+    step = torch.export.load(exported['step', '.pt2']).module()
+
+    def run(frame, state):
+        codes, state = step(torch.from_numpy(frame), torch.from_numpy(state))
+        return codes.numpy(), state.numpy()
+
+    for frames in clips:
+        codes = run_steps(run, frames)
+        assert np.array_equal(codes, encode_clip(encoder.integer_form(), frames))
+
+
+def test_whole_clip_soft_form(encoder, exported, clips):
+    run = session(exported['clip', '.onnx'])
+    program = torch.export.load(exported['clip', '.pt2']).module()
+    soft = build_encoder('bdq_hard', **{**encoder.config, 'mode': 'soft'})
+    soft.load_state_dict(encoder.state_dict())
+    for frames in clips:
+        clip = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 255
+        clip = torch.cat([clip, clip.flip(2)])
+        expected = soft(clip).detach()
+        (encoded,) = run.run(None, {'clip': clip.numpy()})
+        assert np.abs(encoded - expected.numpy()).max() < 1e-5
+        if min(frames.shape[1:3]) > 1:
+            assert (program(clip) - expected).abs().max() < 1e-6
+
+
+def test_files_are_what_they_say(exported):
+    for form in ('step', 'clip'):
+        model = onnx.load(exported[form, '.onnx'])
+        onnx.checker.check_model(model)
+        assert model.opset_import[0].version == OPSET >= 17
+        sizes = [d.dim_param for i in model.graph.input for d in i.type.tensor_type.shape.dim]
+        assert all(sizes), 'every size is dynamic'
+
+
+def test_paper_encoder_as_soft_clip(tmp_path):
+    """The paper's range is that of each clip; its whole-clip form exports as well."""
+    encoder = build_encoder('bdq', num_levels=4)
+    path = export_encoder(encoder, tmp_path / 'x.onnx', 'clip')
+    clip = torch.rand(2, 3, 5, 20, 30)
+    (encoded,) = session(path).run(None, {'clip': clip.numpy()})
+    assert np.abs(encoded - encoder(clip).detach().numpy()).max() < 1e-5
+
+
+def test_modules_without_export_agree(encoder):
+    frames = moving_frames(3, 12, 10)
+    step = FrameStep(encoder.integer_form())
+    codes = run_steps(
+        lambda f, s: [t.numpy() for t in step(torch.from_numpy(f), torch.from_numpy(s))], frames
+    )
+    assert np.array_equal(codes, encode_clip(encoder.integer_form(), frames))
+    assert SoftClip(encoder).encoder.quantize.mode == 'soft' and encoder.quantize.mode == 'hard'
+
+
+def test_mistakes(tmp_path, encoder, encoder_file, capsys):
+    with pytest.raises(ValueError, match='unknown form'):
+        export_program(encoder, 'frame')
+    with pytest.raises(ValueError, match="range='fixed'"):
+        export_program(build_encoder('bdq'), 'step')
+    with pytest.raises(ValueError, match='Downsample is a rival'):
+        export_program(build_encoder('ryoo_16'), 'clip')
+    for form in ('step', 'clip'):
+        with pytest.raises(ValueError, match='dither'):
+            export_program(build_encoder('bdq_hard', dither=0.1), form)
+    with pytest.raises(ValueError, match=r'\.onnx, \.pt2'):
+        export_encoder(encoder, tmp_path / 'x.pt')
+    with pytest.raises(FileNotFoundError, match='no folder'):
+        export_encoder(encoder, tmp_path / 'nowhere' / 'x.onnx')
+    assert export_tool.main([str(tmp_path / 'no.json'), str(tmp_path / 'x.onnx')]) == 1
+    assert 'no.json' in capsys.readouterr().err
+    path = save_encoder(build_encoder('bd'), tmp_path / 'bd.json')
+    assert export_tool.main([str(path), str(tmp_path / 'x.pt2')]) == 1
+    assert 'can run as a stream' in capsys.readouterr().err

@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from bdq_plugin.deploy import encode_clip, load_form
+from bdq_plugin.deploy.video_io import (
+    CodesVideoReader,
+    CodesVideoWriter,
+    SourceError,
+    VideoSource,
+    is_camera,
+    is_url,
+    level_shades,
+    open_source,
+)
+
+
+def read(path, **options) -> tuple[list[int], np.ndarray]:
+    with VideoSource(path, **options) as source:
+        times, pixels = zip(*source, strict=True)
+    return list(times), np.stack(pixels)
+
+
+@pytest.fixture
+def serve():
+    """Serve a folder by HTTP on this machine; optionally cut each answer after some bytes."""
+    servers = []
+
+    def start(folder: Path, cut: int | None = None) -> str:
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, *arguments):
+                pass
+
+            def copyfile(self, source, outputfile):
+                if cut is None:
+                    return super().copyfile(source, outputfile)
+                outputfile.write(source.read(cut))
+                outputfile.flush()
+                self.close_connection = True
+
+        handler = functools.partial(Handler, directory=str(folder))
+        server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f'http://127.0.0.1:{server.server_port}'
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_frames_and_times(make_video, frames):
+    times, pixels = read(make_video(frames))
+    assert times == [40 * i for i in range(12)]
+    assert np.array_equal(pixels, frames)
+
+
+def test_variable_frame_rate_keeps_relative_times(make_video, frames):
+    times_ms = [1000 + t for t in (0, 10, 20, 120, 121, 500, 540, 580, 620, 3000, 3033, 3066)]
+    times, _ = read(make_video(frames, times_ms=times_ms))
+    assert times == [t - 1000 for t in times_ms]
+
+
+@pytest.mark.parametrize('degrees', [0, 90, 180, 270])
+def test_rotated_phone_video_comes_upright(make_video, degrees):
+    frames = np.zeros((3, 48, 64, 3), np.uint8)
+    frames[:, :16, :16] = 255  # a mark in the upper left corner
+    path = make_video(frames, 'phone.mp4', codec='libx264', pix_fmt='yuv420p', rotation=degrees)
+    with av.open(str(path)) as container:
+        turned = next(container.decode(video=0)).rotation
+    _, pixels = read(path)
+    expected = np.rot90(frames, turned // 90, axes=(1, 2))
+    assert turned % 360 == degrees and pixels.shape == expected.shape
+    assert np.abs(pixels.astype(int) - expected).mean() < 3
+
+
+def test_ten_bit_and_grey_sources_become_eight_bit(make_video, frames):
+    _, pixels = read(make_video(frames, 'ten.mkv', pix_fmt='yuv444p10le'))
+    assert pixels.dtype == np.uint8 and pixels.shape == frames.shape
+    assert np.abs(pixels.astype(int) - frames).mean() < 3  # its chroma is filtered
+    _, pixels = read(make_video(frames[..., 0], 'ten_grey.mkv', pix_fmt='gray10le'))
+    assert pixels.shape == frames.shape[:3] and pixels.dtype == np.uint8
+    _, pixels = read(make_video(frames[..., 0], 'grey.mkv', pix_fmt='gray'))
+    assert np.array_equal(pixels, frames[..., 0])
+    _, pixels = read(make_video(frames, 'colour.mkv'), grey=True)
+    assert pixels.shape == frames.shape[:3]
+
+
+def test_raw_ixmas_files(real_data):
+    paths = sorted((real_data / 'ixmas' / 'original_samples').glob('*.avi'))
+    assert len(paths) == 3
+    for path in paths:
+        _, pixels = read(path)
+        assert pixels.shape[1:] == (64, 48, 3)
+        assert (pixels[..., 0] == pixels[..., 1]).all(), 'the files hold grey in colour'
+
+
+def test_a_cut_file_breaks_off_after_what_it_holds(real_data, tmp_path):
+    whole = (real_data / 'kth' / 'videos' / 'person01_jogging_d1_uncomp.avi').read_bytes()
+    path = tmp_path / 'cut.avi'
+    path.write_bytes(whole[: len(whole) // 2])
+    given = []
+    with (
+        pytest.raises(SourceError, match=r'cut\.avi: breaks off after \d+ ') as error,
+        VideoSource(path) as source,
+    ):
+        for frame in source:
+            given.append(frame)
+    assert f'after {len(given)} ' in str(error.value) and 100 < len(given) < 415
+
+
+def test_a_stream_that_changes_its_size(make_video, frames, tmp_path):
+    small = make_video(frames[:, :36, :50], 'a.ts', codec='libx264', pix_fmt='yuv420p')
+    large = make_video(
+        np.zeros((8, 64, 96, 3), np.uint8), 'b.ts', codec='libx264', pix_fmt='yuv420p'
+    )
+    path = tmp_path / 'both.ts'
+    path.write_bytes(small.read_bytes() + large.read_bytes())
+    count = 0
+    with (
+        pytest.raises(SourceError, match='changes from 50 x 36 to 96 x 64 after'),
+        VideoSource(path) as source,
+    ):
+        for _ in source:
+            count += 1
+    assert count >= 10
+
+
+def test_what_is_no_video(tmp_path, make_video, frames):
+    with pytest.raises(FileNotFoundError, match=r'nothing\.mp4'):
+        VideoSource(tmp_path / 'nothing.mp4')
+    (tmp_path / 'text.mp4').write_text('text')
+    with pytest.raises(SourceError, match=r'text\.mp4: cannot be opened'):
+        VideoSource(tmp_path / 'text.mp4')
+    with av.open(str(tmp_path / 'sound.wav'), 'w') as container:
+        audio = container.add_stream('pcm_s16le', rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout='mono')
+        sound.sample_rate = 8000
+        container.mux(audio.encode(sound))
+    with pytest.raises(SourceError, match='no video'):
+        VideoSource(tmp_path / 'sound.wav')
+
+
+def test_kinds_of_sources(tmp_path, monkeypatch):
+    assert is_url('rtsp://host/1') and is_url('HTTP://host') and not is_url('a/b.mp4')
+    assert is_camera('0') and not is_camera('0.mp4') and not is_camera('-1')
+    with pytest.raises(SourceError, match='camera 99: does not open'):
+        open_source('99')
+
+
+def test_http_stream(serve, real_data):
+    folder = real_data / 'kth' / 'videos'
+    address = serve(folder)
+    name = 'person01_jogging_d1_uncomp.avi'
+    times, pixels = read(f'{address}/{name}', timeout=5)
+    local_times, local = read(folder / name)
+    assert times == local_times and np.array_equal(pixels, local)
+
+
+def test_http_stream_that_breaks_off(serve, real_data):
+    address = serve(real_data / 'kth' / 'videos', cut=600_000)
+    count = 0
+    with (
+        pytest.raises(SourceError, match='breaks off after'),
+        VideoSource(f'{address}/person01_jogging_d1_uncomp.avi', timeout=2) as source,
+    ):
+        for _ in source:
+            count += 1
+    assert count > 20
+
+
+def test_nobody_answers_and_no_password_is_shown():
+    with pytest.raises(SourceError, match='cannot be opened') as error:
+        VideoSource('http://user:hunter2@127.0.0.1:9/video.mp4', timeout=1)
+    assert 'hunter2' not in str(error.value) and '127.0.0.1:9/video.mp4' in str(error.value)
+
+
+@pytest.mark.parametrize('levels', [2, 3, 16, 256])
+@pytest.mark.parametrize('shape', [(1, 1), (37, 51), (2, 2, 3), (37, 51, 3)])
+def test_lossless_video_gives_the_codes_back(tmp_path, encoder_file, levels, shape):
+    from bdq_plugin.deploy import CameraForm
+
+    form = CameraForm.from_dict(
+        {**load_form(encoder_file).to_dict(), 'thresholds': list(range(levels - 1))}
+    )
+    codes = np.random.default_rng(0).integers(0, levels, (5, *shape), dtype=np.uint8)
+    times = [0, 40, 41, 500, 9000]
+    with CodesVideoWriter(tmp_path / 'x.mkv', form, shape) as writer:
+        for time_ms, frame in zip(times, codes, strict=True):
+            writer.write(frame, time_ms)
+    reader = CodesVideoReader(tmp_path / 'x.mkv')
+    given_times, given = zip(*reader.frames(), strict=True)
+    assert reader.form == form and list(given_times) == times
+    assert np.array_equal(np.stack(given), codes)
+
+
+def test_shades_differ_for_all_levels():
+    for levels in range(2, 257):
+        shades = level_shades(levels)
+        assert len(set(shades.tolist())) == levels and shades[0] == 0 and shades[-1] == 255
+
+
+def test_viewable_video_of_odd_size(tmp_path, encoder_file, frames):
+    form = load_form(encoder_file)
+    codes = encode_clip(form, frames)
+    for clip in (codes, codes[..., 0]):
+        path = tmp_path / f'{clip.ndim}.mp4'
+        with CodesVideoWriter(path, form, clip.shape[1:]) as writer:
+            for i, frame in enumerate(clip):
+                writer.write(frame, 40 * i)
+        times, pixels = read(path)
+        assert pixels.shape == (11, 38, 52, 3) and times == [40 * i for i in range(11)]
+        shown = pixels[:, :37, :51].mean(-1)
+        meant = level_shades(16)[clip]
+        meant = meant.mean(-1) if clip.ndim == 4 else meant
+        assert np.abs(shown - meant).mean() < 12
+    with pytest.raises(SourceError, match='no lossless video of codes'):
+        CodesVideoReader(path)
+
+
+def test_damage_in_a_lossless_video_is_noticed(tmp_path, encoder_file, frames):
+    form = load_form(encoder_file)
+    codes = encode_clip(form, frames)
+    path = tmp_path / 'x.mkv'
+    with CodesVideoWriter(path, form, codes.shape[1:]) as writer:
+        for i, frame in enumerate(codes):
+            writer.write(frame, 40 * i)
+    data = bytearray(path.read_bytes())
+    for i in range(40):
+        data[len(data) // 2 + i] ^= 0xFF
+    path.write_bytes(bytes(data))
+    given = []
+    with pytest.raises(SourceError, match='breaks off'):
+        for frame in CodesVideoReader(path):
+            given.append(frame)
+    assert all(np.array_equal(a, b) for a, b in zip(given, codes, strict=False))
+
+
+def test_videos_have_one_or_three_channels(tmp_path, encoder_file):
+    form = load_form(encoder_file)
+    with pytest.raises(ValueError, match='1 or 3 channels'):
+        CodesVideoWriter(tmp_path / 'x.mkv', form, (4, 4, 2))
+    with pytest.raises(ValueError, match=r'\.mkv \(lossless\) or \.mp4'):
+        CodesVideoWriter(tmp_path / 'x.avi', form, (4, 4))
+    with pytest.raises(OSError, match='nowhere'):
+        CodesVideoWriter(tmp_path / 'nowhere' / 'x.mkv', form, (4, 4))

@@ -1,0 +1,220 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from mmaction.registry import TRANSFORMS
+
+from bdq_plugin.datasets import PackSubjectInputs
+from bdq_plugin.encoders import build_encoder, save_encoder
+from bdq_plugin.evaluation import audit as audit_module
+from bdq_plugin.evaluation.attackers import SequenceAttacker, build_panel
+from bdq_plugin.evaluation.audit import (
+    Panel,
+    load_data,
+    load_panel,
+    output_forms,
+    resolve_encoder,
+    run_audit,
+)
+from bdq_plugin.evaluation.clips import check_attributes, load_fold
+from bdq_plugin.evaluation.pooling import pool
+from bdq_plugin.evaluation.results import Cell, claim, read_result
+from bdq_plugin.evaluation.tables import audit_table
+
+CELL = Cell('kth', 'scenario', 1, 'none', 'soft', 0, 'tiny')
+
+
+def without_times(result: dict) -> dict:
+    return {k: v for k, v in result.items() if k != 'seconds'}
+
+
+def test_a_result_says_all_that_is_behind_it(kth_data, tiny_panel, folders) -> None:
+    lines = []
+    encoder = build_encoder('pass_through')
+    result = run_audit(encoder, CELL, kth_data, tiny_panel, log=lines.append, **folders)
+    on_disk = json.loads(CELL.path(folders['results']).read_text())
+    assert without_times(on_disk) == json.loads(
+        json.dumps({**without_times(result), 'fingerprint': on_disk['fingerprint']})
+    )
+    assert on_disk['cell']['encoder'] == 'none'
+    assert set(on_disk['figures']) == {'action', 'frame'}
+    figures = on_disk['figures']['frame']
+    assert {'frame_top1', 'vote_top1', 'train_accuracy', 'chance', 'majority'} <= set(figures)
+    assert figures['interval']['method'] == 'Wilson 95%, 24 clips'
+    assert on_disk['headline']['network'] == 'frame'
+    assert on_disk['protocol_audit']['identity_defined'] is True
+    assert {'torch', 'mmengine', 'mmaction2', 'python'} <= set(on_disk['versions'])
+    assert len(on_disk['answers']['frame']['predicted']) == len(on_disk['test']['ids']) == 24
+    assert on_disk['machine']['cpu_count'] >= 1
+    # The audit of the protocol comes before any training.
+    told = '\n'.join(lines)
+    assert told.index('test shares with train') < told.index('vote_top1')
+    assert not (folders['work_dir'] / CELL.key).exists()
+
+
+def test_a_finished_cell_is_not_computed_again(kth_data, tiny_panel, folders, monkeypatch) -> None:
+    encoder = build_encoder('pass_through')
+    first = run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
+    monkeypatch.setattr(audit_module, '_compute', None)
+    again = run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
+    assert again['figures'] == json.loads(json.dumps(first['figures']))
+    with pytest.raises(ValueError, match='another encoder, panel or data'):
+        run_audit(build_encoder('d'), CELL, kth_data, tiny_panel, **folders)
+
+
+def test_a_killed_audit_continues_and_gives_the_same(
+    kth_data, tiny_panel, folders, tmp_path: Path, monkeypatch
+) -> None:
+    encoder, whole = build_encoder('d'), dict(folders, results=tmp_path / 'whole')
+    # The one that is killed starts from a network that an earlier process trained.
+    backbone = tiny_panel.networks['frame']['backbone']
+    sequence = dict(
+        type='RecurrentAttacker', backbone=backbone, start_from='frame', recipe=dict(epochs=2)
+    )
+    tiny_panel = replace(tiny_panel, networks=dict(tiny_panel.networks, sequence=sequence))
+    expected = run_audit(encoder, CELL, kth_data, tiny_panel, **whole)
+    run_network, trained = audit_module._run_network, []
+
+    def killed_at_sequence(network, *args):
+        if isinstance(network, SequenceAttacker):
+            raise KeyboardInterrupt
+        trained.append(type(network).__name__)
+        return run_network(network, *args)
+
+    monkeypatch.setattr(audit_module, '_run_network', killed_at_sequence)
+    with pytest.raises(KeyboardInterrupt):
+        run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
+    assert not list(folders['results'].rglob('*.json')) if folders['results'].exists() else True
+
+    def counted(network, *args):
+        trained.append(type(network).__name__)
+        return run_network(network, *args)
+
+    monkeypatch.setattr(audit_module, '_run_network', counted)
+    result = run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
+    assert trained == ['ClipAttacker', 'FrameAttacker', 'RecurrentAttacker']
+    assert without_times(json.loads(json.dumps(result))) == without_times(
+        json.loads(json.dumps(expected))
+    )
+
+
+def test_a_claimed_cell_is_left_to_its_process(kth_data, tiny_panel, folders) -> None:
+    with claim(folders['work_dir'] / f'{CELL.key}.lock') as ours:
+        assert ours
+        encoder = build_encoder('pass_through')
+        assert run_audit(encoder, CELL, kth_data, tiny_panel, **folders) is None
+    assert not folders['results'].exists()
+
+
+def test_mistakes_come_out_before_any_training(kth_data, tiny_panel, folders, monkeypatch) -> None:
+    monkeypatch.setattr(audit_module, '_run_network', None)
+    encoder = build_encoder('pass_through')
+    wrong = dict(tiny_panel.networks['frame'], backbone=dict(type='SmallConv2d', in_channels=3))
+    panel = replace(tiny_panel, networks=dict(tiny_panel.networks, wrong=wrong))
+    with pytest.raises(ValueError, match="'wrong' cannot attack clips"):
+        run_audit(encoder, CELL, kth_data, panel, **folders)
+    with pytest.raises(ValueError, match='fold'):
+        run_audit(encoder, replace(CELL, fold=9), kth_data, tiny_panel, **folders)
+    with pytest.raises(ValueError, match='unknown protocol'):
+        run_audit(encoder, replace(CELL, protocol='mine'), kth_data, tiny_panel, **folders)
+
+
+def test_a_panel_needs_an_attacker(tiny_panel) -> None:
+    with pytest.raises(ValueError, match='has no attacker'):
+        Panel('mine', {'action': tiny_panel.networks['action']})
+    with pytest.raises(ValueError, match='learned_from'):
+        replace(tiny_panel, learned_from=1.5)
+
+
+def test_shipped_panels_and_data() -> None:
+    quick, full = load_panel('quick'), load_panel('full')
+    assert list(quick.networks) == ['action', 'frame', 'clip', 'recurrent']
+    assert {'probe', 'transformer', 'inversion'} <= set(full.networks)
+    short = load_panel('quick', {'panel.frame.recipe.epochs': 1, 'panel.clip': None})
+    assert short.networks['frame']['recipe']['epochs'] == 1 and 'clip' not in short.networks
+    assert load_data('ixmas').dataset['type'] == 'IXMASDataset'
+    assert load_data('kth', data_root='/x').dataset['data_prefix'] == dict(video='/x')
+    with pytest.raises(FileNotFoundError, match='choose one of full, quick, r50'):
+        load_panel('slow')
+
+
+def test_the_large_panel_builds_for_three_channels() -> None:
+    panel, data = load_panel('r50'), load_data('ixmas_224')
+    assert len(data.mean) == 3
+    # A small frame: only the channels matter here.
+    networks = {name: panel.networks[name] for name in ('frame', 'clip')}
+    build_panel(networks, dict(identity=10, action=6), (3, 8, 32, 32))
+
+
+def test_where_files_lie_does_not_make_other_data() -> None:
+    here, there = load_data('ixmas'), load_data('ixmas', data_root='/x', ann_file='/y.csv')
+    assert here.identity() == there.identity()
+
+
+def test_an_encoder_is_found_by_file_and_preset(tmp_path: Path) -> None:
+    folder = tmp_path / 'My-Run'
+    folder.mkdir()
+    save_encoder(build_encoder('bdq', sigma=2.5), folder / 'encoder.json', dict(alpha=1.0))
+    audited = resolve_encoder(str(folder / 'encoder.json'))
+    assert audited.name == 'my_run' and audited.encoder.config['sigma'] == 2.5
+    assert audited.origin == dict(kind='file', training=dict(alpha=1.0))
+    assert resolve_encoder('sign_2').origin == dict(kind='preset', trained=False)
+    with pytest.raises(ValueError, match="unknown encoder 'nobody'"):
+        resolve_encoder('nobody')
+    with pytest.raises(ValueError, match='--preset'):
+        resolve_encoder('epoch_3.pth')
+    with pytest.raises(FileNotFoundError, match='no encoder file'):
+        resolve_encoder('nowhere/encoder.json')
+
+
+@TRANSFORMS.register_module(force=True)
+class PackWithAttributes(PackSubjectInputs):
+    """A small multi-label set: two attributes that two of three people have."""
+
+    def transform(self, results: dict) -> dict:
+        packed = super().transform(results)
+        attributes = torch.tensor([results['subject'] < 2, results['subject'] > 0])
+        packed['data_samples'].set_field(attributes.long(), 'gt_attributes')
+        return packed
+
+
+def test_the_same_audit_serves_attributes(kth_data, tiny_panel, folders) -> None:
+    pipeline = [*kth_data.dataset['pipeline'][:-1], dict(type='PackWithAttributes')]
+    dataset = dict(kth_data.dataset, pipeline=pipeline)
+    data = replace(kth_data, dataset=dataset)
+    run_audit(build_encoder('pass_through'), CELL, data, tiny_panel, **folders)
+    result = read_result(CELL.path(folders['results']))
+    figures = result['figures']['frame']
+    assert figures['figure'] == 'cmap' and {'macro_f1', 'chance_macro_f1'} <= set(figures)
+    assert figures['chance'] == pytest.approx(2 / 3, abs=1e-6)
+    assert 'bootstrap' in figures['interval']['method']
+    assert result['figures']['action']['figure'] == 'clip_top1'
+    assert result['test']['identity_names'] == ['attribute 0', 'attribute 1']
+    (row,) = pool([result])
+    assert row.leakage.value == figures['cmap'] and '| none | soft |' in audit_table([row])
+
+
+def test_attributes_that_nobody_has_are_refused(kth_data, tiny_panel, folders) -> None:
+    pipeline = [*kth_data.dataset['pipeline'][:-1], dict(type='PackWithAttributes')]
+    dataset = dict(kth_data.dataset, pipeline=pipeline, subjects=['person01'])
+    data = replace(kth_data, dataset=dataset)
+    fold = load_fold(data.dataset, 'scenario', 1)
+    assert fold.identities == ('attribute 0', 'attribute 1')
+    nobody = torch.zeros_like(fold.test.identities)
+    with pytest.raises(ValueError, match='has none of the attributes'):
+        check_attributes(nobody, 'test')
+
+
+def test_batch_range_is_noted(kth_data, tiny_panel, folders) -> None:
+    cell = replace(CELL, encoder='bdq_released', output='hard')
+    encoder = output_forms(build_encoder('bdq_released'))['hard']
+    panel = load_like(tiny_panel)
+    result = run_audit(encoder, cell, kth_data, panel, **folders)
+    assert any('batches of 16' in note for note in result['notes'])
+
+
+def load_like(panel: Panel) -> Panel:
+    networks = {k: dict(v, recipe=dict(v['recipe'], epochs=1)) for k, v in panel.networks.items()}
+    return replace(panel, networks=networks)

@@ -1,0 +1,115 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from bdq_plugin.encoders import build_encoder, load_zoo_encoder, read_zoo_file, save_encoder, zoo
+from bdq_plugin.evaluation.audit import resolve_encoder
+from bdq_plugin.evaluation.publishing import publish
+from bdq_plugin.evaluation.results import FORMAT, FORMAT_VERSION, write_json
+
+
+@pytest.fixture(autouse=True)
+def own_zoo(tmp_path: Path, monkeypatch) -> Path:
+    folder = tmp_path / 'zoo'
+    folder.mkdir()
+    monkeypatch.setattr(zoo, 'FOLDER', folder)
+    return folder
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    encoder = build_encoder('bdq', sigma=2.0)
+    return save_encoder(encoder, tmp_path / 'encoder.json', dict(protocol='take', epoch=3))
+
+
+def write_audit(path: Path, encoder) -> Path:
+    write_json(
+        path,
+        dict(
+            format=FORMAT,
+            version=FORMAT_VERSION,
+            fingerprint='x',
+            cell=dict(output='soft'),
+            headline=dict(value=0.2),
+            figures={},
+            versions={},
+            encoder=dict(
+                config=encoder.config,
+                state={k: v.tolist() for k, v in encoder.state_dict().items()},
+            ),
+        ),
+    )
+    return path
+
+
+def test_published_encoders_load_by_name(trained: Path, own_zoo: Path, tmp_path: Path) -> None:
+    audit = write_audit(tmp_path / 'audit.json', build_encoder('bdq', sigma=2.0))
+    assert publish(trained, 'bdq_ixmas', [audit]) == own_zoo / 'bdq_ixmas.json'
+    encoder = load_zoo_encoder('bdq_ixmas')
+    assert encoder.blur.sigma.item() == pytest.approx(2.0)
+    metadata = read_zoo_file('bdq_ixmas')['metadata']
+    assert metadata['protocol'] == 'take' and metadata['audit'][0]['headline']['value'] == 0.2
+    assert resolve_encoder('bdq_ixmas').origin == dict(kind='zoo')
+
+
+def test_nothing_is_overwritten_by_accident(trained: Path) -> None:
+    publish(trained, 'mine')
+    with pytest.raises(FileExistsError, match='--overwrite'):
+        publish(trained, 'mine')
+    publish(trained, 'mine', overwrite=True)
+
+
+@pytest.mark.parametrize('name', ['../evil', 'a/b', 'A', '', 'a.json', '/etc/passwd'])
+def test_names_lead_nowhere_else(trained: Path, name: str) -> None:
+    with pytest.raises(ValueError, match='no zoo name'):
+        publish(trained, name)
+    with pytest.raises(ValueError, match='no zoo name'):
+        load_zoo_encoder(name)
+
+
+def test_a_preset_keeps_its_name(trained: Path) -> None:
+    with pytest.raises(ValueError, match='is a preset'):
+        publish(trained, 'bdq_hard')
+
+
+def test_unknown_encoders_are_named() -> None:
+    with pytest.raises(ValueError, match="no encoder 'nobody' in the zoo"):
+        load_zoo_encoder('nobody')
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('blur.log_sigma', float('nan'), 'not finite'),
+        ('quantize.thresholds', [2.0, 1.0, *range(2, 15)], 'must rise'),
+        ('quantize.thresholds', [-1.0, *range(14)], 'must rise'),
+        ('quantize.thresholds', [1.0], 'num_levels'),
+    ],
+)
+def test_broken_numbers_are_not_published(
+    trained: Path, own_zoo: Path, key: str, value, message: str
+) -> None:
+    document = json.loads(trained.read_text())
+    assert key in document['state']
+    document['state'][key] = value
+    trained.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=message):
+        publish(trained, 'mine')
+    assert not list(own_zoo.iterdir())
+
+
+def test_the_audit_must_be_of_this_encoder(trained: Path, tmp_path: Path) -> None:
+    other = build_encoder('bdq', sigma=2.0)
+    with torch.no_grad():
+        other.quantize.thresholds[0] = 0.1
+    audit = write_audit(tmp_path / 'audit.json', other)
+    with pytest.raises(ValueError, match='another encoder'):
+        publish(trained, 'mine', [audit])
+
+
+def test_a_file_with_code_is_only_text(trained: Path) -> None:
+    trained.write_bytes(b'\x80\x04cos\nsystem\n')
+    with pytest.raises(ValueError, match='is not an encoder file'):
+        publish(trained, 'mine')

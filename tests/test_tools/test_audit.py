@@ -1,0 +1,120 @@
+"""The audit's tools as a user calls them."""
+
+import json
+import runpy
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+TINY = ['panel.action.recipe.epochs=1', 'panel.frame.recipe.epochs=1']
+
+
+def tool(name: str) -> SimpleNamespace | ModuleType:
+    return SimpleNamespace(**runpy.run_path(str(TOOLS / f'{name}.py')))
+
+
+@pytest.fixture
+def arguments(synthetic_kth, tmp_path: Path) -> list[str]:
+    data = tmp_path / 'tiny_kth.py'
+    data.write_text(
+        f"""
+dataset = dict(
+    type='KTHDataset', ann_file={str(synthetic_kth.annotation)!r},
+    data_prefix=dict(video={str(synthetic_kth.root / 'videos')!r}),
+    subjects=['person01', 'person02', 'person03'], actions=['boxing', 'walking'],
+    pipeline=[
+        dict(type='ClipInit'), dict(type='UniformSample', clip_len=4, test_mode=True),
+        dict(type='ClipDecode'), dict(type='Resize', scale=(20, 16), keep_ratio=False),
+        dict(type='ToGray'), dict(type='FormatShape', input_format='NCTHW'),
+        dict(type='PackSubjectInputs')])
+mean, std = [110.0], [38.0]
+"""
+    )
+    panel = tmp_path / 'tiny.py'
+    panel.write_text(
+        """
+panel = dict(
+    action=dict(type='ClipAttacker', target='action', recipe=dict(epochs=2),
+                backbone=dict(type='SmallConv3d', in_channels=1, channels=(8,), strides=(2,))),
+    frame=dict(type='FrameAttacker', recipe=dict(epochs=2),
+               backbone=dict(type='SmallConv2d', in_channels=1, channels=(8,), strides=(2,))))
+"""
+    )
+    return [
+        '--data',
+        str(data),
+        '--panel',
+        str(panel),
+        '--protocol',
+        'scenario',
+        '--results',
+        str(tmp_path / 'results'),
+        '--work-dir',
+        str(tmp_path / 'work'),
+    ]
+
+
+def test_audit_from_preset_to_table(arguments: list[str], tmp_path: Path, capsys) -> None:
+    tool('audit').main(['--encoder', 'bdq', '--fold', '1', '2', *arguments, '--cfg-options', *TINY])
+    folder = tmp_path / 'results' / 'tiny_kth' / 'scenario'
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob('*.json')}
+    assert names == {
+        f'fold{fold}/bdq-{output}-seed0-tiny.json' for fold in (1, 2) for output in ('soft', 'hard')
+    }
+    result = json.loads((folder / 'fold1' / 'bdq-hard-seed0-tiny.json').read_text())
+    assert result['panel']['frame']['recipe']['epochs'] == 1
+    assert 'test shares with train' in capsys.readouterr().out
+
+    readme = tmp_path / 'README.md'
+    readme.write_text('<!-- table:audit -->\n<!-- /table -->\n')
+    options = [
+        '--results',
+        str(tmp_path / 'results'),
+        '--file',
+        str(readme),
+        '--data',
+        'tiny_kth',
+        '--protocol',
+        'scenario',
+    ]
+    with pytest.raises(SystemExit, match='out of date'):
+        tool('results_table').main([*options, '--check'])
+    tool('results_table').main(options)
+    tool('results_table').main([*options, '--check'])
+
+
+def test_audit_says_what_is_wrong(arguments: list[str]) -> None:
+    main = tool('audit').main
+    with pytest.raises(SystemExit, match=r"error: unknown encoder 'nobody'"):
+        main(['--encoder', 'nobody', *arguments])
+    with pytest.raises(SystemExit, match='has no soft output, only hard'):
+        main(['--encoder', 'bdq_hard', '--output', 'soft', *arguments])
+    with pytest.raises(SystemExit, match='error: .*fold'):
+        main(['--encoder', 'd', '--fold', '7', *arguments])
+
+
+def test_compare_lists_runs_and_prints_a_table(arguments: list[str], capsys) -> None:
+    main = tool('compare').main
+    chosen = ['rivals', '--encoders', 'pass_through', 'ryoo_64', '--folds', '1', *arguments]
+    main([*chosen, '--list'])
+    assert capsys.readouterr().out.count('to do') == 2
+    main(chosen)
+    assert '| ryoo_64 | soft | 1 x 1 |' in capsys.readouterr().out
+    main([*chosen, '--list'])
+    assert capsys.readouterr().out.count('finished') == 2
+    with pytest.raises(SystemExit, match='is not in this experiment'):
+        main(['rivals', '--encoders', 'bdq', *arguments])
+
+
+def test_publish_says_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match='error: no encoder file'):
+        tool('publish_encoder').main([str(tmp_path / 'encoder.json'), '--name', 'mine'])
+
+
+def test_results_table_needs_a_place(tmp_path: Path) -> None:
+    readme = tmp_path / 'README.md'
+    readme.write_text('no place\n')
+    with pytest.raises(SystemExit, match='has no place for a table'):
+        tool('results_table').main(['--file', str(readme), '--results', str(tmp_path)])
