@@ -1,5 +1,6 @@
 # make demo   the whole project on synthetic data, five minutes on two CPU cores
 # make test   every test
+# make tables the tables of README and docs, anew from results/
 # make lint   style
 # Each of them first builds .venv from nothing where it is missing.
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test tables lint clean
 
 install: $(STAMP)
 
@@ -24,6 +25,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(RUN) -m pytest
+
+tables: $(STAMP)
+	$(RUN) tools/results_table.py
+	$(RUN) tools/results_table.py --file docs/threat_model.md
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .

@@ -15,15 +15,10 @@ from collections.abc import Sequence
 import torch
 from mmengine.config import DictAction
 
-from bdq_plugin.evaluation.audit import (
-    OUTPUTS,
-    load_data,
-    load_panel,
-    output_forms,
-    resolve_encoder,
-    run_audit,
-)
+from bdq_plugin.evaluation.audit import run_audit
+from bdq_plugin.evaluation.candidates import OUTPUTS, output_forms, resolve_encoder
 from bdq_plugin.evaluation.results import Cell
+from bdq_plugin.evaluation.settings import load_data, load_panel
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import torch
 
-from bdq_plugin.evaluation.audit import load_data, load_panel
 from bdq_plugin.evaluation.comparison import (
     EXPERIMENTS,
     Entry,
@@ -28,6 +27,7 @@ from bdq_plugin.evaluation.comparison import (
 )
 from bdq_plugin.evaluation.pooling import pool
 from bdq_plugin.evaluation.results import read_result
+from bdq_plugin.evaluation.settings import load_data, load_panel
 from bdq_plugin.evaluation.tables import alpha_table, audit_table, select
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Write the tables of README.md anew from results/, or check that they are up to date.
 
-A table stands between ``<!-- table:NAME -->`` and ``<!-- /table -->``; NAME is ``audit`` or a
-comparison of ``tools/compare.py``.
+A table stands between ``<!-- table:NAME -->`` and ``<!-- /table -->``; NAME is ``runs`` (of
+``tools/reproduce_ixmas_cpu.sh``), ``audit`` or a comparison of ``tools/compare.py``.
 
 Example:
     python tools/results_table.py
@@ -19,7 +19,8 @@ from pathlib import Path
 
 from bdq_plugin.evaluation.pooling import pool
 from bdq_plugin.evaluation.results import read_results
-from bdq_plugin.evaluation.tables import fill, table_names
+from bdq_plugin.evaluation.run_tables import runs_table
+from bdq_plugin.evaluation.tables import fill, make_table, table_names
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -27,6 +28,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--results', type=Path, default=Path('results/audit'))
+    parser.add_argument('--runs', type=Path, default=Path('results/ixmas_cpu'))
     parser.add_argument('--file', type=Path, default=Path('README.md'))
     parser.add_argument('--data', default='ixmas', help='results of this data set')
     parser.add_argument('--protocol', default='take')
@@ -55,7 +57,11 @@ def update(args: argparse.Namespace) -> None:
         for row in pool(read_results(args.results))
         if row.data.split('_shuffled')[0] == args.data and row.protocol == args.protocol
     ]
-    new = fill(text, rows)
+
+    def make(name: str) -> str:
+        return runs_table(args.runs) if name == 'runs' else make_table(name, rows)
+
+    new = fill(text, make)
     if args.check:
         if new != text:
             raise ValueError(f'{args.file} is out of date: run python tools/results_table.py')

@@ -21,7 +21,7 @@ from torch import nn
 
 from ..camera_form import CameraForm
 from ..datasets.video_reader import ArrayReader
-from .safe_load import load_checkpoint
+from ..safe_load import load_checkpoint
 from .streaming import decode
 
 # What a test pipeline does before it has frames; codes begin behind it.

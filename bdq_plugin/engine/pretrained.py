@@ -7,6 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint
 
+from ..safe_load import load_checkpoint
 from .loops import unwrap
 
 
@@ -35,7 +36,10 @@ class PretrainedBackboneHook(Hook):
         if runner.iter > 0:
             return
         backbone = unwrap(runner.model).get_submodule(self.module)
-        checkpoint = _load_checkpoint(self.checkpoint, map_location='cpu')
+        if '://' in self.checkpoint:
+            checkpoint = _load_checkpoint(self.checkpoint, map_location='cpu')
+        else:
+            checkpoint = load_checkpoint(self.checkpoint)
         state = checkpoint.get('state_dict', checkpoint)
         if any(key.startswith(self.prefix) for key in state):
             state = {

@@ -9,12 +9,11 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,173 +21,17 @@ import mmaction
 import mmengine
 import numpy as np
 import torch
-from mmengine.config import Config
 
-from ..encoders import (
-    PRESETS,
-    ClipEncoder,
-    build_encoder,
-    load_encoder,
-    load_zoo_encoder,
-    read_encoder_file,
-    zoo_names,
-)
+from ..encoders import ClipEncoder
 from ..version import __version__
 from .attackers import Attacker, build_attacker, build_panel
 from .clips import ENCODING_BATCH, Clips, Fold, encode, load_fold
 from .figures import answers, describe, headline
 from .results import FORMAT, FORMAT_VERSION, Cell, Partial, claim, fingerprint, finished, write_json
+from .settings import Data, Panel
 from .training import seed_everything
 
-CONFIGS = Path(__file__).parents[2] / 'configs' / 'audit'
-OUTPUTS = ('soft', 'hard')
-
 Log = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Data:
-    """A data set for the audit.
-
-    Attributes:
-        name: of its config.
-        dataset: config of the data set, without protocol, split and fold.
-        mean, std: as ``BDQDataPreprocessor`` takes them.
-    """
-
-    name: str
-    dataset: dict[str, Any]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def identity(self) -> dict[str, Any]:
-        """What makes it this data, wherever the files lie."""
-        places = ('data_root', 'ann_file', 'data_prefix')
-        dataset = {k: v for k, v in self.dataset.items() if k not in places}
-        return dict(dataset=dataset, mean=self.mean, std=self.std)
-
-
-@dataclass(frozen=True)
-class Panel:
-    """Networks to train on an encoder's output.
-
-    Attributes:
-        name: of its config.
-        networks: config of each, by name.
-        learned_from: see :func:`~bdq_plugin.evaluation.figures.describe`.
-    """
-
-    name: str
-    networks: dict[str, dict[str, Any]]
-    learned_from: float = 0.9
-
-    def __post_init__(self) -> None:
-        targets = [network.get('target', 'identity') for network in self.networks.values()]
-        if 'identity' not in targets:
-            raise ValueError(f"panel '{self.name}' has no attacker: add one with target='identity'")
-        if not 0 < self.learned_from <= 1:
-            raise ValueError(f'learned_from is a share in (0, 1], got {self.learned_from}')
-
-
-def load_data(name: str, data_root: str | None = None, ann_file: str | None = None) -> Data:
-    """Read ``configs/audit/data/NAME.py``, or a config file by its path.
-
-    Args:
-        name: of the config, or its path.
-        data_root: folder of the videos; by default the config's.
-        ann_file: annotation file; by default the config's.
-    """
-    config, stem = _read_config(name, CONFIGS / 'data', 'data set')
-    dataset = config.dataset.to_dict()
-    if data_root is not None:
-        dataset['data_prefix'] = dict(video=data_root)
-    if ann_file is not None:
-        dataset['ann_file'] = ann_file
-    return Data(stem, dataset, tuple(config.mean), tuple(config.std))
-
-
-def load_panel(name: str, overrides: dict[str, Any] | None = None) -> Panel:
-    """Read ``configs/audit/NAME.py``, or a config file by its path.
-
-    Args:
-        name: of the config, or its path.
-        overrides: entries to replace, such as ``{'panel.frame.recipe.epochs': 10}``.
-    """
-    config, stem = _read_config(name, CONFIGS, 'panel')
-    if overrides:
-        config.merge_from_dict(overrides)
-    networks = {k: v.to_dict() for k, v in config.panel.items() if v is not None}
-    return Panel(stem, networks, config.get('learned_from', 0.9))
-
-
-@dataclass(frozen=True)
-class Audited:
-    """An encoder to audit.
-
-    Attributes:
-        name: for the results.
-        encoder: as it was trained.
-        origin: where it is from, JSON-ready: ``kind`` (``'file'``, ``'zoo'`` or ``'preset'``), and
-            what its file says of its training.
-    """
-
-    name: str
-    encoder: ClipEncoder
-    origin: dict[str, Any]
-
-
-def resolve_encoder(name: str, preset: str | None = None) -> Audited:
-    """Find an encoder by the path of its file, its name in the zoo, or a preset.
-
-    Args:
-        name: ``encoder.json``, a checkpoint (.pth), a zoo name or a preset (untrained).
-        preset: which preset a checkpoint was trained from.
-
-    Returns:
-        The encoder with its name and origin. A file's encoder is named after its folder.
-
-    Raises:
-        FileNotFoundError, ValueError: no such encoder.
-    """
-    path = Path(name)
-    if path.suffix == '.json':
-        origin = dict(kind='file', training=read_encoder_file(path)['metadata'])
-        return Audited(_label(path), load_encoder(path), origin)
-    if path.suffix == '.pth':
-        from ..models.data_preprocessor import load_encoder_checkpoint
-
-        if preset is None:
-            raise ValueError(
-                f'{path} holds numbers, not the encoder they belong to: name the preset it was '
-                'trained from (--preset), or the encoder.json beside it'
-            )
-        encoder = build_encoder(preset)
-        load_encoder_checkpoint(encoder, path)
-        return Audited(_label(path), encoder, dict(kind='file', preset=preset))
-    if name in zoo_names():
-        return Audited(name, load_zoo_encoder(name), dict(kind='zoo'))
-    if name in PRESETS:
-        return Audited(name, build_encoder(name), dict(kind='preset', trained=False))
-    raise ValueError(
-        f"unknown encoder '{name}': give an encoder.json, a zoo name "
-        f'({", ".join(zoo_names()) or "none so far"}) or a preset ({", ".join(PRESETS)})'
-    )
-
-
-def output_forms(encoder: ClipEncoder) -> dict[str, ClipEncoder]:
-    """The forms in which an encoder's output can be had.
-
-    Returns:
-        ``'soft'`` (real numbers), and for an encoder with quantisation ``'hard'`` (whole levels),
-        which is what can leave a camera. One that was trained hard has no other form.
-    """
-    if not getattr(encoder, 'quantizes', False):
-        return {'soft': encoder}
-    if encoder.quantize.mode == 'hard':
-        return {'hard': encoder}
-    hard = copy.deepcopy(encoder)
-    hard.quantize.mode = hard.config['mode'] = 'hard'
-    return {'soft': encoder, 'hard': hard}
 
 
 def run_audit(
@@ -210,7 +53,7 @@ def run_audit(
         cell: names the result.
         data: where the clips come from.
         panel: the networks.
-        origin: where the encoder is from, stored with the result (see :class:`Audited`).
+        origin: where the encoder is from, stored with the result (see :mod:`.candidates`).
         results: folder of results.
         work_dir: folder of claims and of the finished networks of unfinished cells.
         device: where networks are trained.
@@ -260,8 +103,7 @@ def _compute(
     device: str,
     log: Log,
 ) -> dict[str, Any]:
-    fold = load_fold(data.dataset, cell.protocol, cell.fold)
-    log(f'protocol {cell.protocol}, fold {cell.fold}\n{fold.audit}')
+    fold = load_fold(data.dataset, cell.protocol, cell.fold, log)
     train, test = (
         encode(clips, encoder, data.mean, data.std, cell.seed) for clips in (fold.train, fold.test)
     )
@@ -391,17 +233,3 @@ def _versions() -> dict[str, str]:
         'mmaction2': mmaction.__version__,
         'numpy': np.__version__,
     }
-
-
-def _label(path: Path) -> str:
-    """Name of a file's encoder: work_dirs/NAME/encoder.json is NAME."""
-    name = path.parent.name if path.stem == 'encoder' or path.suffix == '.pth' else path.stem
-    return name.lower().replace('-', '_')
-
-
-def _read_config(name: str, folder: Path, what: str) -> tuple[Config, str]:
-    path = Path(name) if name.endswith('.py') else folder / f'{name}.py'
-    if not path.is_file():
-        known = ', '.join(sorted(p.stem for p in folder.glob('*.py')))
-        raise FileNotFoundError(f"no {what} config '{name}': choose one of {known}, or give a path")
-    return Config.fromfile(str(path)), path.stem

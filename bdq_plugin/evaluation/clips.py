@@ -6,7 +6,7 @@ Names carry their dimensions: N clips, C channels, T frames, H rows, W columns, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -107,14 +107,21 @@ def audit_datasets(datasets: dict[str, Any]) -> ProtocolAudit:
     return audit_protocol({split: _rows(dataset) for split, dataset in datasets.items()})
 
 
-def load_fold(dataset: dict[str, Any], protocol: str, fold: int) -> Fold:
-    """Check a fold and decode its clips. Arguments and errors as :func:`build_datasets`.
+def load_fold(
+    dataset: dict[str, Any], protocol: str, fold: int, log: Callable[[str], None] = print
+) -> Fold:
+    """Check a fold and decode its clips.
+
+    Args:
+        dataset, protocol, fold: see :func:`build_datasets`.
+        log: receives the audit of the protocol, before anything is decoded.
 
     Raises:
         ValueError: identity is not defined on this fold, or it has too few clips.
     """
     datasets = build_datasets(dataset, protocol, fold)
     audit = audit_datasets(datasets)
+    log(f'protocol {protocol}, fold {fold}\n{audit}')
     attributes = 'gt_attributes' in datasets['test'][0]['data_samples']
     check_fold(audit, protocol, fold, attributes)
     metainfo = datasets['train'].metainfo

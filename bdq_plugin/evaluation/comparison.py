@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ..encoders import build_encoder, read_encoder_file
-from .audit import Audited, Data, Panel, output_forms, resolve_encoder, run_audit
+from .audit import run_audit
+from .candidates import Audited, output_forms, resolve_encoder
 from .clips import shuffled
 from .results import Cell, claim, read_result
+from .settings import Data, Panel
 
 ROOT = Path(__file__).parents[2]
 TRAIN_CONFIGS = {

@@ -12,7 +12,7 @@ import torch
 
 from ..encoders import PRESETS, ClipEncoder, load_encoder, read_encoder_file, save_encoder
 from ..encoders.zoo import zoo_path
-from .audit import output_forms
+from .candidates import output_forms
 from .results import read_result
 
 

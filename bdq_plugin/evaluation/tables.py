@@ -89,11 +89,14 @@ def make_table(name: str, rows: Sequence[PooledResult]) -> str:
     return alpha_table(chosen) if name == 'alpha' else audit_table(chosen)
 
 
-def fill(text: str, rows: Sequence[PooledResult]) -> str:
-    """Replace what stands between ``<!-- table:NAME -->`` and ``<!-- /table -->``."""
-    return _SECTION.sub(
-        lambda match: match[1] + make_table(match['name'], rows) + '<!-- /table -->', text
-    )
+def fill(text: str, make: Callable[[str], str]) -> str:
+    """Replace what stands between ``<!-- table:NAME -->`` and ``<!-- /table -->``.
+
+    Args:
+        text: Markdown with such places.
+        make: gives the table of a name.
+    """
+    return _SECTION.sub(lambda match: match[1] + make(match['name']) + '<!-- /table -->', text)
 
 
 def table_names(text: str) -> list[str]:

@@ -14,6 +14,7 @@ from mmengine.model import stack_batch
 from torch import Tensor
 
 from ..encoders import ClipEncoder, build_encoder, load_encoder, load_state, read_encoder_file
+from ..safe_load import load_checkpoint
 
 # Statistics of Kinetics that the released code normalises by, on the scale 0 to 255.
 KINETICS_MEAN = (110.64, 103.16, 96.29)
@@ -62,11 +63,7 @@ def load_encoder_checkpoint(
     if path.endswith('.json'):
         load_state(encoder, read_encoder_file(path)['state'], path)
         return
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'no checkpoint {path}: train the encoder first, or name its file')
-    from mmengine.runner.checkpoint import _load_checkpoint
-
-    checkpoint = _load_checkpoint(path, map_location='cpu')
+    checkpoint = load_checkpoint(path)
     state = checkpoint.get('state_dict', checkpoint)
     state = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
     if not state and encoder.state_dict():

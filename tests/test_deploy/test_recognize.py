@@ -12,10 +12,10 @@ from mmengine.logging.history_buffer import HistoryBuffer
 from bdq_plugin.deploy import encode_clip
 from bdq_plugin.deploy.encoding import encode_stream
 from bdq_plugin.deploy.recognition import ActionRecognizer
-from bdq_plugin.deploy.safe_load import load_checkpoint
 from bdq_plugin.deploy.streaming import StreamingEncoder
 from bdq_plugin.deploy.video_io import VideoSource
 from bdq_plugin.encoders import build_encoder, save_encoder
+from bdq_plugin.safe_load import load_checkpoint
 from tools import encode_video, recognize
 
 

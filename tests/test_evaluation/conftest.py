@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from bdq_plugin.evaluation.audit import Data, Panel
 from bdq_plugin.evaluation.clips import Clips
+from bdq_plugin.evaluation.settings import Data, Panel
 
 PEOPLE, ACTIONS = 3, 2
 FRAMES = dict(type='SmallConv2d', in_channels=1, channels=(8, 8), strides=(2, 2))

@@ -160,4 +160,4 @@ def test_a_process_waits_for_what_another_one_holds(settings: Settings, monkeypa
 
     monkeypatch.setattr(comparison.time, 'sleep', sleep)
     run_tasks([task], settings, log=lambda line: None)
-    assert len(naps) == 1 and is_finished(cell, settings)
+    assert naps[0] == comparison._PATIENCE and is_finished(cell, settings)

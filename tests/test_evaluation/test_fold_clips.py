@@ -7,7 +7,7 @@ from mmaction.registry import TRANSFORMS
 
 from bdq_plugin.datasets import audit_protocol
 from bdq_plugin.encoders import PassThrough, build_encoder
-from bdq_plugin.evaluation.audit import output_forms
+from bdq_plugin.evaluation.candidates import output_forms
 from bdq_plugin.evaluation.clips import (
     ShuffleChunks,
     check_fold,

@@ -150,10 +150,10 @@ def test_fill_replaces_sections_and_nothing_else() -> None:
     rows = pool([result([0])])
     end = '<!-- /table -->\n'
     text = f'a\n<!-- table:audit -->\nstale\n{end}b\n<!-- table:alpha -->\n{end}'
-    new = fill(text, rows)
+    new = fill(text, lambda name: make_table(name, rows))
     assert table_names(text) == ['audit', 'alpha']
     assert new.startswith('a\n<!-- table:audit -->\n| encoder |') and 'stale' not in new
     assert new.endswith('<!-- table:alpha -->\nNo results yet.\n<!-- /table -->\n')
-    assert fill(new, rows) == new
+    assert fill(new, lambda name: make_table(name, rows)) == new
     with pytest.raises(ValueError, match="no table 'mine'"):
         make_table('mine', rows)

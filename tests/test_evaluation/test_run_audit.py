@@ -10,17 +10,12 @@ from bdq_plugin.datasets import PackSubjectInputs
 from bdq_plugin.encoders import build_encoder, save_encoder
 from bdq_plugin.evaluation import audit as audit_module
 from bdq_plugin.evaluation.attackers import SequenceAttacker, build_panel
-from bdq_plugin.evaluation.audit import (
-    Panel,
-    load_data,
-    load_panel,
-    output_forms,
-    resolve_encoder,
-    run_audit,
-)
+from bdq_plugin.evaluation.audit import run_audit
+from bdq_plugin.evaluation.candidates import output_forms, resolve_encoder
 from bdq_plugin.evaluation.clips import check_attributes, load_fold
 from bdq_plugin.evaluation.pooling import pool
 from bdq_plugin.evaluation.results import Cell, claim, read_result
+from bdq_plugin.evaluation.settings import Panel, load_data, load_panel
 from bdq_plugin.evaluation.tables import audit_table
 
 CELL = Cell('kth', 'scenario', 1, 'none', 'soft', 0, 'tiny')

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bdq_plugin.encoders import build_encoder, load_zoo_encoder, read_zoo_file, save_encoder, zoo
-from bdq_plugin.evaluation.audit import resolve_encoder
+from bdq_plugin.evaluation.candidates import resolve_encoder
 from bdq_plugin.evaluation.publishing import publish
 from bdq_plugin.evaluation.results import FORMAT, FORMAT_VERSION, write_json
 

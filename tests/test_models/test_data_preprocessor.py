@@ -163,7 +163,7 @@ class TestPretrained:
 
     def test_missing_file(self, tmp_path):
         model = MODELS.build(recognizer(encoder='bdq', init_cfg=self.init_cfg(tmp_path / 'n.pth')))
-        with pytest.raises(FileNotFoundError, match='train the encoder first'):
+        with pytest.raises(FileNotFoundError, match='train first'):
             model.init_weights()
 
     def test_other_initialisation_is_refused(self):
@@ -189,3 +189,25 @@ class TestEncoderConfig:
     def test_unknown_format(self):
         with pytest.raises(ValueError, match='NCTHW'):
             BDQDataPreprocessor('bdq', format_shape='NTCHW')
+
+
+class _Exploit:
+    """Unpickled, it would make a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, 'w')
+
+
+def test_a_checkpoint_from_a_stranger_runs_no_code(tmp_path):
+    encoder = build_encoder('bdq', sigma=2.0)
+    state = {f'data_preprocessor.encoder.{k}': v for k, v in encoder.state_dict().items()}
+    victim = tmp_path / 'victim'
+    torch.save(dict(state_dict=state, log=_Exploit(str(victim))), tmp_path / 'x.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'x.pth'))
+    preprocessor = BDQDataPreprocessor('bdq', init_cfg=init_cfg)
+    preprocessor.init_weights()
+    assert preprocessor.encoder.blur.sigma.item() == pytest.approx(2.0)
+    assert not victim.exists()

@@ -60,7 +60,7 @@ class _Unpickler(pickle.Unpickler):
 _PICKLE = types.SimpleNamespace(
     Unpickler=_Unpickler,
     load=lambda file, **kwargs: _Unpickler(file, **kwargs).load(),
-    __name__='bdq_plugin.deploy.safe_load',
+    __name__='bdq_plugin.safe_load',
 )
 
 
@@ -72,7 +72,7 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
         ValueError: not a checkpoint.
     """
     if not os.path.isfile(path):
-        raise FileNotFoundError(f'no checkpoint {path}: train stage 2 first, or name its file')
+        raise FileNotFoundError(f'no checkpoint {path}: train first, or name its file')
     try:
         checkpoint = torch.load(path, map_location='cpu', pickle_module=_PICKLE, weights_only=False)
     except Exception as error:

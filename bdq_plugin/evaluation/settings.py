@@ -1,0 +1,94 @@
+"""What an audit works on, read from configs: the data set and the panel of networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'audit'
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set for the audit.
+
+    Attributes:
+        name: of its config.
+        dataset: config of the data set, without protocol, split and fold.
+        mean, std: as ``BDQDataPreprocessor`` takes them.
+    """
+
+    name: str
+    dataset: dict[str, Any]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def identity(self) -> dict[str, Any]:
+        """What makes it this data, wherever the files lie."""
+        places = ('data_root', 'ann_file', 'data_prefix')
+        dataset = {k: v for k, v in self.dataset.items() if k not in places}
+        return dict(dataset=dataset, mean=self.mean, std=self.std)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Networks to train on an encoder's output.
+
+    Attributes:
+        name: of its config.
+        networks: config of each, by name.
+        learned_from: see :func:`~bdq_plugin.evaluation.figures.describe`.
+    """
+
+    name: str
+    networks: dict[str, dict[str, Any]]
+    learned_from: float = 0.9
+
+    def __post_init__(self) -> None:
+        targets = [network.get('target', 'identity') for network in self.networks.values()]
+        if 'identity' not in targets:
+            raise ValueError(f"panel '{self.name}' has no attacker: add one with target='identity'")
+        if not 0 < self.learned_from <= 1:
+            raise ValueError(f'learned_from is a share in (0, 1], got {self.learned_from}')
+
+
+def load_data(name: str, data_root: str | None = None, ann_file: str | None = None) -> Data:
+    """Read ``configs/audit/data/NAME.py``, or a config file by its path.
+
+    Args:
+        name: of the config, or its path.
+        data_root: folder of the videos; by default the config's.
+        ann_file: annotation file; by default the config's.
+    """
+    config, stem = _read_config(name, CONFIGS / 'data', 'data set')
+    dataset = config.dataset.to_dict()
+    if data_root is not None:
+        dataset['data_prefix'] = dict(video=data_root)
+    if ann_file is not None:
+        dataset['ann_file'] = ann_file
+    return Data(stem, dataset, tuple(config.mean), tuple(config.std))
+
+
+def load_panel(name: str, overrides: dict[str, Any] | None = None) -> Panel:
+    """Read ``configs/audit/NAME.py``, or a config file by its path.
+
+    Args:
+        name: of the config, or its path.
+        overrides: entries to replace, such as ``{'panel.frame.recipe.epochs': 10}``.
+    """
+    config, stem = _read_config(name, CONFIGS, 'panel')
+    if overrides:
+        config.merge_from_dict(overrides)
+    networks = {k: v.to_dict() for k, v in config.panel.items() if v is not None}
+    return Panel(stem, networks, config.get('learned_from', 0.9))
+
+
+def _read_config(name: str, folder: Path, what: str) -> tuple[Config, str]:
+    path = Path(name) if name.endswith('.py') else folder / f'{name}.py'
+    if not path.is_file():
+        known = ', '.join(sorted(p.stem for p in folder.glob('*.py')))
+        raise FileNotFoundError(f"no {what} config '{name}': choose one of {known}, or give a path")
+    return Config.fromfile(str(path)), path.stem
