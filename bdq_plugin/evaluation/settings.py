@@ -45,7 +45,7 @@ class Panel:
 
     name: str
     networks: dict[str, dict[str, Any]]
-    learned_from: float = 0.9
+    learned_from: float = 0.75
 
     def __post_init__(self) -> None:
         targets = [network.get('target', 'identity') for network in self.networks.values()]
@@ -83,7 +83,7 @@ def load_panel(name: str, overrides: dict[str, Any] | None = None) -> Panel:
     if overrides:
         config.merge_from_dict(overrides)
     networks = {k: v.to_dict() for k, v in config.panel.items() if v is not None}
-    return Panel(stem, networks, config.get('learned_from', 0.9))
+    return Panel(stem, networks, config.get('learned_from', 0.75))
 
 
 def _read_config(name: str, folder: Path, what: str) -> tuple[Config, str]:

@@ -13,7 +13,15 @@ from mmaction.utils import SampleList
 from mmengine.model import stack_batch
 from torch import Tensor
 
-from ..encoders import ClipEncoder, build_encoder, load_encoder, load_state, read_encoder_file
+from ..encoders import (
+    ClipEncoder,
+    build_encoder,
+    load_encoder,
+    load_state,
+    load_zoo_encoder,
+    read_encoder_file,
+    zoo_names,
+)
 from ..safe_load import load_checkpoint
 
 # Statistics of Kinetics that the released code normalises by, on the scale 0 to 255.
@@ -22,18 +30,23 @@ KINETICS_STD = (38.76, 37.88, 40.03)
 CHECKPOINT_PREFIX = 'data_preprocessor.encoder.'
 
 
-def build_encoder_from_cfg(cfg: str | dict[str, Any]) -> ClipEncoder:
+def build_encoder_from_cfg(cfg: str | dict[str, Any] | ClipEncoder) -> ClipEncoder:
     """Build an encoder from what a config may say.
 
     Args:
-        cfg: the name of a preset, the path of an ``encoder.json``, ``dict(preset=NAME, ...)`` with
+        cfg: an encoder, the name of a preset or of a trained encoder of the zoo, the path of an
+            ``encoder.json``, ``dict(preset=NAME, ...)`` with
             arguments that replace the preset's, or ``dict(type=CLASS, ...)`` of MODELS.
 
     Raises:
         ValueError: none of these.
     """
+    if isinstance(cfg, ClipEncoder):
+        return cfg
     if isinstance(cfg, str):
-        return load_encoder(cfg) if cfg.endswith('.json') else build_encoder(cfg)
+        if cfg.endswith('.json'):
+            return load_encoder(cfg)
+        return load_zoo_encoder(cfg) if cfg in zoo_names() else build_encoder(cfg)
     cfg = dict(cfg)
     if 'preset' in cfg:
         return build_encoder(cfg.pop('preset'), **cfg)
@@ -103,7 +116,7 @@ class BDQDataPreprocessor(ActionDataPreprocessor):
 
     def __init__(
         self,
-        encoder: str | dict[str, Any],
+        encoder: str | dict[str, Any] | ClipEncoder,
         *,
         frozen: bool = False,
         mean: Sequence[float] = KINETICS_MEAN,

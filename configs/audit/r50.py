@@ -34,4 +34,4 @@ panel = dict(
         recipe=dict(epochs=12, lr=1e-4, max_shift=16),
     ),
 )
-learned_from = 0.9
+learned_from = 0.75
