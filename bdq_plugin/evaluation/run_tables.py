@@ -45,20 +45,17 @@ def runs_table(root: str | Path) -> str:
     folders = sorted(path for path in Path(root).glob('fold*') if path.is_dir())
     if not folders:
         return 'No results yet.\n'
-    lines = [_line(['fold', 'networks', *FIGURES.values(), 'epochs', 'minutes'])]
-    lines.append(_line(['---'] * (len(FIGURES) + 4)))
+    lines = [_line(['fold', 'networks', *FIGURES.values(), 'epochs'])]
+    lines.append(_line(['---'] * (len(FIGURES) + 3)))
     for folder in folders:
         for name, run in read_runs(folder).items():
             metrics = run['metrics']
             figures = [f'{100 * metrics[key]:.1f}' if key in metrics else '' for key in FIGURES]
-            minutes = f'{run["train_seconds"] / 60:.1f}'
-            lines.append(
-                _line([str(run['fold']), RUNS[name], *figures, str(run['epochs']), minutes])
-            )
+            lines.append(_line([str(run['fold']), RUNS[name], *figures, str(run['epochs'])]))
     chance = read_runs(folders[0])
     shown = next(r['metrics'] for r in chance.values() if 'privacy/chance' in r['metrics'])
     subject = f'{100 * shown["privacy/chance"]:.1f}'
-    lines.append(_line(['', 'chance', f'{100 / 6:.1f}', subject, subject, '', '']))
+    lines.append(_line(['', 'chance', f'{100 / 6:.1f}', subject, subject, '']))
     return '\n'.join(lines) + '\n'
 
 
