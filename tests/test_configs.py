@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torchvision
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.runner import Runner
 
@@ -185,3 +187,35 @@ def test_pretrained_weights_reach_every_privacy_network(tmp_path):
         last = network.backbone.layer4[2].conv3.conv.weight
         assert torch.equal(last, weights['layer4.2.conv3.weight'])
         assert network.cls_head.fc_cls.weight.std().item() == pytest.approx(0.01, rel=0.05)
+
+
+@pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
+def test_training_shuffles_and_testing_does_not(path: Path):
+    """Files are sorted: unshuffled, a batch shows one person doing one thing."""
+    cfg = load_config(str(path))
+    assert cfg.train_dataloader.sampler.shuffle
+    assert not cfg.val_dataloader.sampler.shuffle
+    assert not cfg.test_dataloader.sampler.shuffle
+
+
+@pytest.mark.parametrize('size', [(120, 160), (64, 48)], ids=['kth', 'ixmas'])
+@pytest.mark.parametrize('name', ['bdq_kth', 'bdq_ixmas', 'bdq_kth_tsm'])
+def test_nothing_is_padded_with_zeros(name: str, size: tuple[int, int]):
+    """An earlier code padded 160 x 120 frames to 224 at the test, and enlarged them in training."""
+    cfg = load_config(str(REPOSITORY / 'configs' / f'{name}.py'))
+    for loader in (cfg.train_dataloader, cfg.test_dataloader):
+        steps = [step for step in loader.dataset.pipeline if step.type not in ('ClipInit',)]
+        clip_len = next(s.clip_len * s.num_clips for s in steps if s.type == 'SampleFrames')
+        after = [s.type for s in steps].index('ClipDecode') + 1
+        pipeline = Compose(steps[after:])
+        white = [np.full((*size, 3), 255, np.uint8) for _ in range(clip_len)]
+        flat = loader.dataset.pipeline[-2].input_format == 'NCHW'
+        shape = (
+            dict(clip_len=1, num_clips=clip_len) if flat else dict(clip_len=clip_len, num_clips=1)
+        )
+        packed = pipeline(
+            dict(imgs=white, img_shape=size, original_shape=size, modality='RGB', label=0,
+                 subject=0, **shape)
+        )  # fmt: skip
+        assert packed['inputs'].shape[-2:] == (224, 224)
+        assert packed['inputs'].min() == 255
