@@ -36,6 +36,6 @@ setup(
         # Beside a camera: `pip install --no-deps bdq_plugin` and these.
         'deploy': ['numpy', 'opencv-python', 'av>=12', 'numba', 'zstandard'],
         'export': ['onnx', 'onnxruntime', 'onnxscript'],
-        'test': ['pytest', 'hypothesis', 'ruff'],
+        'test': ['pytest', 'hypothesis', 'ruff', 'nbformat', 'nbclient', 'ipykernel'],
     },
 )

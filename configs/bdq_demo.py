@@ -8,7 +8,7 @@ _base_ = [
 ]
 data_root = 'work_dirs/demo/data/videos'
 ann_file = 'work_dirs/demo/data/annotations.csv'
-max_epochs = 12
+max_epochs = 10
 num_subjects = 5
 model = dict(
     type='AdversarialRecognizer',
@@ -21,6 +21,7 @@ model = dict(
     ),
 )
 people = [f'person{i:02d}' for i in range(1, num_subjects + 1)]
-train_dataloader = dict(dataset=dict(subjects=people))
-val_dataloader = dict(dataset=dict(subjects=people))
-test_dataloader = dict(dataset=dict(subjects=people))
+train_dataloader = dict(num_workers=0, dataset=dict(subjects=people, cache=True))
+val_dataloader = dict(num_workers=0, dataset=dict(subjects=people, cache=True))
+test_dataloader = dict(num_workers=0, dataset=dict(subjects=people, cache=True))
+train_cfg = dict(phases=[dict(name='action', steps=1), dict(name='privacy', steps=2)])

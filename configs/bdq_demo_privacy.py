@@ -23,8 +23,8 @@ val_evaluator = [_base_.privacy_metric]
 test_evaluator = val_evaluator
 data_root = 'work_dirs/demo/data/videos'
 ann_file = 'work_dirs/demo/data/annotations.csv'
-max_epochs = 24
+max_epochs = 20
 people = [f'person{i:02d}' for i in range(1, 6)]
-train_dataloader = dict(dataset=dict(subjects=people))
-val_dataloader = dict(dataset=dict(subjects=people))
-test_dataloader = dict(dataset=dict(subjects=people))
+train_dataloader = dict(num_workers=0, dataset=dict(subjects=people, cache=True))
+val_dataloader = dict(num_workers=0, dataset=dict(subjects=people, cache=True))
+test_dataloader = dict(num_workers=0, dataset=dict(subjects=people, cache=True))

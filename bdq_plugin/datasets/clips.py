@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
 from mmengine.logging import print_log
@@ -14,10 +16,14 @@ from mmengine.logging import print_log
 from .annotations import Row, read_annotations
 from .progress import track
 from .protocols import get_protocol, recording_of, split_rows
-from .video_reader import ArrayReader, open_video
+from .video_reader import ArrayReader, VideoError, open_video
 
 # A missing file is named with its first few fellows, not with all 599.
 _NAMED_FILES = 5
+
+
+class TooManyBadSamples(VideoError):
+    """More samples than the data set allows cannot be decoded; the message lists them."""
 
 
 @DATASETS.register_module()
@@ -53,6 +59,9 @@ class SubjectClipDataset(BaseActionDataset):
         cache: Decode every clip of the split once, here, and keep its uint8 frames, from which
             worker processes inherit them. Lossless; grey frames take one byte a pixel. IXMAS's 240
             clips of two takes need 63 MB; the whole of KTH needs gigabytes.
+        max_bad_share: Share of the clips that training may lose because they cannot be decoded, 0
+            to 1. Each of them is named in the log and replaced by another one, drawn from the
+            epoch's seed. Only ``split='train'`` loses any: elsewhere the first is a VideoError.
         test_mode: As in ``BaseActionDataset``.
         metainfo: Further entries of ``metainfo``.
         **kwargs: To ``BaseActionDataset``.
@@ -84,6 +93,7 @@ class SubjectClipDataset(BaseActionDataset):
         subjects: Sequence[str] | None = None,
         min_frames: int = 1,
         cache: bool = False,
+        max_bad_share: float = 0.05,
         test_mode: bool = False,
         metainfo: dict | None = None,
         **kwargs: Any,
@@ -91,8 +101,10 @@ class SubjectClipDataset(BaseActionDataset):
         get_protocol(protocol, self.FAMILY or None)
         if min_frames < 1:
             raise ValueError(f'min_frames must be 1 or more, got {min_frames}')
+        if not 0 <= max_bad_share <= 1:
+            raise ValueError(f'max_bad_share must be from 0 to 1, got {max_bad_share}')
         self.protocol, self.split, self.fold = protocol, split, fold
-        self.min_frames, self.cache = min_frames, cache
+        self.min_frames, self.cache, self.max_bad_share = min_frames, cache, max_bad_share
         self._cached_clips: dict[tuple[str, int, int], ArrayReader] = {}
         names = dict(
             classes=self._choose_actions(actions),
@@ -129,6 +141,23 @@ class SubjectClipDataset(BaseActionDataset):
             self._fill_cache(items)
         return items
 
+    def full_init(self) -> None:
+        """Load the annotation, once, and make room for the count of bad samples."""
+        if not self._fully_initialized:
+            super().full_init()
+            # In shared memory: workers come and go with every epoch, the count stays. Each writes
+            # nothing but ones, so they need no lock.
+            self._bad = torch.zeros(len(self), dtype=torch.uint8).share_memory_()
+
+    @property
+    def bad_samples(self) -> list[str]:
+        """``FILE (frames START to END)`` of each clip that could not be decoded, in any worker."""
+        items = (self.get_data_info(int(idx)) for idx in self._bad.nonzero())
+        return [
+            f'{item["filename"]} (frames {item["start_index"]} to {item["end_frame"] - 1})'
+            for item in items
+        ]
+
     def get_data_info(self, idx: int) -> dict:
         """Item ``idx``; unlike the base class's, it keeps the clip's own ``start_index``."""
         item = super().get_data_info(idx)
@@ -136,11 +165,48 @@ class SubjectClipDataset(BaseActionDataset):
         return item
 
     def prepare_data(self, idx: int) -> Any:
-        """Run the pipeline, on frames from the cache where there is one."""
+        """Run the pipeline, on frames from the cache where there is one.
+
+        Returns:
+            What the pipeline makes, or None for a clip of a training set that cannot be decoded:
+            ``BaseDataset`` then draws another one, from the random state that the epoch's seed set.
+
+        Raises:
+            VideoError: a clip of a validation or test set cannot be decoded.
+            TooManyBadSamples: more than ``max_bad_share`` of the clips cannot.
+        """
         item = self.get_data_info(idx)
         if self.cache:
-            item['video_reader'] = self._cached_clips[_clip_key(item)]
-        return self.pipeline(item)
+            item['video_reader'] = self._cached_clips.get(_clip_key(item))
+        try:
+            return self.pipeline(item)
+        except VideoError as error:
+            if not self._may_lose_clips:
+                raise
+            self._count_bad(idx, error)
+            return None
+
+    @property
+    def _may_lose_clips(self) -> bool:
+        # A figure of a test set that has silently become another one would mean nothing.
+        return self.split == 'train' and not self.test_mode
+
+    def _count_bad(self, idx: int, error: VideoError) -> None:
+        if self._bad[idx]:
+            return
+        self._bad[idx] = 1
+        bad, total = int(self._bad.sum()), len(self)
+        if bad > self.max_bad_share * total:
+            raise TooManyBadSamples(
+                f'{bad} of {total} clips cannot be decoded, more than '
+                f'max_bad_share={self.max_bad_share}: {"; ".join(self.bad_samples)}. '
+                f'The last error: {error}'
+            ) from error
+        print_log(
+            f'{type(self).__name__}: left out sample {idx}, bad sample {bad} of {total}: {error}',
+            logger='current',
+            level=logging.WARNING,
+        )
 
     def _choose_actions(self, actions: str | Sequence[str] | None) -> tuple[str, ...]:
         known = self.METAINFO['classes']
@@ -208,9 +274,14 @@ class SubjectClipDataset(BaseActionDataset):
 
     def _fill_cache(self, items: list[dict]) -> None:
         for item in track(items, f'caching {len(items)} clips'):
-            reader = open_video(item['filename'])
             start = item['start_index']
-            frames = reader.get_batch(range(start, item['end_frame']))
+            try:
+                reader = open_video(item['filename'])
+                frames = reader.get_batch(range(start, item['end_frame']))
+            except VideoError:
+                if not self._may_lose_clips:
+                    raise
+                continue  # it fails again, and is counted, when it is asked for
             self._cached_clips[_clip_key(item)] = ArrayReader(_pack_grey(frames), start, reader.fps)
 
 

@@ -69,8 +69,13 @@ class PyAVReader:
         self.path = str(path)
         with _open_container(self.path) as container:
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise VideoError(f'{self.path}: its codec is unknown')
             self.width, self.height = stream.width, stream.height
             self.fps = float(stream.average_rate or 0)
+            # A frame takes a byte or more: decord makes room for as many as the header says and
+            # aborts the process where it cannot.
+            self.is_plausible = stream.frames <= Path(self.path).stat().st_size
         self._length: int | None = None
 
     def __len__(self) -> int:
@@ -200,7 +205,7 @@ def open_video(path: str | Path, backend: str = 'auto', num_threads: int = 1) ->
     if backend == 'decord':
         return DecordReader(path, num_threads=num_threads)
     reader = PyAVReader(path)
-    if backend == 'pyav' or not decord_reads_width(reader.width):
+    if backend == 'pyav' or not (reader.is_plausible and decord_reads_width(reader.width)):
         return reader
     try:
         return DecordReader(path, fps=reader.fps, num_threads=num_threads)
@@ -226,7 +231,8 @@ def _open_container(path: str) -> av.container.InputContainer:
     if not Path(path).is_file():
         raise FileNotFoundError(f'no video file {path}')
     try:
-        container = av.open(path)
+        # Titles and the like in a damaged header need not be UTF-8.
+        container = av.open(path, metadata_errors='replace')
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(f'{path}: not a readable video ({error})') from error
     if not container.streams.video:

@@ -1,5 +1,14 @@
 """Loop, optimisers and hooks of the game, registered in MMAction2's registries."""
 
+from .checkpoints import AtomicBackend
+from .guards import (
+    AlphaGuard,
+    AttackerGuard,
+    DeadEncoderGuard,
+    LossGuard,
+    ThresholdGuard,
+    TrainingFault,
+)
 from .hooks import (
     CalibrateRangeHook,
     CheckLabelsHook,
@@ -12,16 +21,29 @@ from .loops import AdversarialTrainLoop
 from .optim import PhaseOptimWrapperConstructor
 from .pretrained import PretrainedBackboneHook
 from .recipe import apply_switches
+from .visual_hooks import EncodedFramesHook, ProgressBarHook
+from .workdir import WorkDirInUse, claim_work_dir
 
 __all__ = [
     'AdversarialTrainLoop',
+    'AlphaGuard',
+    'AtomicBackend',
+    'AttackerGuard',
     'CalibrateRangeHook',
     'CheckLabelsHook',
+    'DeadEncoderGuard',
+    'EncodedFramesHook',
     'HardnessAnnealingHook',
+    'LossGuard',
     'PhaseOptimWrapperConstructor',
     'PretrainedBackboneHook',
+    'ProgressBarHook',
     'RestartPrivacyHook',
     'SaveEncoderHook',
     'SeedEpochHook',
+    'ThresholdGuard',
+    'TrainingFault',
+    'WorkDirInUse',
     'apply_switches',
+    'claim_work_dir',
 ]

@@ -16,8 +16,11 @@ from mmengine.runner import Runner
 
 from .. import compat
 from ..version import __version__
+from .checkpoints import choose_checkpoint
+from .guards import name_lost_ranks, set_timeout
 from .loops import unwrap
 from .recipe import SWITCHES, apply_switches
+from .workdir import claim_work_dir
 
 
 def load_config(
@@ -82,7 +85,9 @@ def _use_amp(cfg: Config) -> None:
 
 def build_runner(cfg: Config) -> Runner:
     """Build the Runner, on GPUs or, where there are none, on the CPU with gloo."""
+    choose_checkpoint(cfg)
     if compat.prepare_distributed(cfg.launcher) == 'gloo':
+        set_timeout(cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
         # MMEngine would hand the wrapper a GPU index.
         cfg.model_wrapper_cfg = dict(
             type='MMDistributedDataParallel',
@@ -98,17 +103,21 @@ def train(cfg: Config) -> dict[str, float]:
 
     Returns:
         The metrics of the test split, empty where the config has none.
+
+    Raises:
+        WorkDirInUse: another run writes into ``cfg.work_dir``.
     """
-    runner = build_runner(cfg)
-    start = time.time()
-    runner.train()
-    seconds = time.time() - start
-    if cfg.get('test_dataloader') is None:
-        return {}
-    metrics = runner.test()
-    if is_main_process():
-        write_json(Path(cfg.work_dir) / 'metrics.json', describe_run(runner, metrics, seconds))
-    return metrics
+    with claim_work_dir(cfg.work_dir, cfg.launcher), name_lost_ranks():
+        runner = build_runner(cfg)
+        start = time.time()
+        runner.train()
+        seconds = time.time() - start
+        if cfg.get('test_dataloader') is None:
+            return {}
+        metrics = runner.test()
+        if is_main_process():
+            write_json(Path(cfg.work_dir) / 'metrics.json', describe_run(runner, metrics, seconds))
+        return metrics
 
 
 def describe_run(runner: Runner, metrics: dict[str, float], seconds: float) -> dict[str, Any]:

@@ -1,5 +1,30 @@
 """Pictures of what an encoder does and of what was measured."""
 
-from .figures import contact_sheet, encoding_stages, save_figure
+from .figures import (
+    accuracy_curves,
+    animate,
+    compare_runs,
+    contact_sheet,
+    encoder_history,
+    encoding_stages,
+    level_shares,
+    save_figure,
+    staircase,
+    tradeoff,
+)
+from .logs import RunLog, read_run
 
-__all__ = ['contact_sheet', 'encoding_stages', 'save_figure']
+__all__ = [
+    'RunLog',
+    'accuracy_curves',
+    'animate',
+    'compare_runs',
+    'contact_sheet',
+    'encoder_history',
+    'encoding_stages',
+    'level_shares',
+    'read_run',
+    'save_figure',
+    'staircase',
+    'tradeoff',
+]

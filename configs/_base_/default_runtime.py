@@ -8,7 +8,9 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=10, ignore_last=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
+    checkpoint=dict(
+        type='CheckpointHook', interval=1, max_keep_ckpts=2, backend_args=dict(backend='atomic')
+    ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
 )
@@ -16,12 +18,20 @@ custom_hooks = [
     dict(type='SeedEpochHook'),
     dict(type='CheckLabelsHook'),
     dict(type='SaveEncoderHook'),
+    dict(type='EncodedFramesHook', interval=5),
+    dict(type='ProgressBarHook'),
+    # What goes wrong is named, see bdq_plugin/engine/guards.py; policy='off' turns a guard off.
+    dict(type='LossGuard', policy='rollback'),
+    dict(type='ThresholdGuard', policy='warn'),
+    dict(type='DeadEncoderGuard', policy='stop'),
+    dict(type='AttackerGuard', policy='warn'),
+    dict(type='AlphaGuard', policy='stop'),
 ]
 
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
+    dist_cfg=dict(backend='nccl', timeout=600),
 )
 randomness = dict(seed=0)
 

@@ -1,0 +1,354 @@
+"""Training that goes wrong: each fault provoked in a real run, each policy, and no false alarm."""
+
+import math
+import multiprocessing
+import os
+import signal
+import socket
+import time
+
+import pytest
+import torch
+import torch.distributed as torch_dist
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+from bdq_plugin.encoders import PRESETS, build_encoder
+from bdq_plugin.engine.guards import (
+    AlphaGuard,
+    AttackerGuard,
+    DeadEncoderGuard,
+    LossGuard,
+    LostRankError,
+    ThresholdGuard,
+    TrainingFault,
+    is_finite,
+    name_lost_ranks,
+    set_timeout,
+)
+from bdq_plugin.engine.launch import build_runner
+from bdq_plugin.engine.loops import unwrap
+
+from ..game import game_config
+
+ALL = ('LossGuard', 'ThresholdGuard', 'DeadEncoderGuard', 'AttackerGuard', 'AlphaGuard')
+
+
+@HOOKS.register_module(force=True)
+class Saboteur(Hook):
+    """Calls ``function(runner)`` before iteration ``at``."""
+
+    def __init__(self, function, at):
+        self.function, self.at = function, at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.at:
+            self.function(runner)
+
+
+def play(synthetic_kth, work_dir, *guards, sabotage=None, at=0, resume=False, **options):
+    """A game of three iterations an epoch with these guards, sabotaged before iteration ``at``."""
+    cfg = game_config(synthetic_kth, work_dir, **options)
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.visualizer.vis_backends = []
+    cfg.train_dataloader.batch_size = 4
+    cfg.train_dataloader.dataset.indices = 12
+    cfg.custom_hooks += guards
+    cfg.resume = resume
+    runner = build_runner(cfg)
+    if sabotage:
+        runner.register_hook(Saboteur(sabotage, at))
+    runner.train()
+    return runner
+
+
+def poison(runner):
+    """The next action step has a NaN loss."""
+    recognizer = unwrap(runner.model).recognizer
+    original = recognizer.forward
+
+    def once(*args, **kwargs):
+        recognizer.forward = original
+        losses = original(*args, **kwargs)
+        return {key: value * math.nan for key, value in losses.items()}
+
+    recognizer.forward = once
+
+
+def poison_for_good(runner):
+    """Every action step from here on has a NaN loss."""
+    recognizer = unwrap(runner.model).recognizer
+    original = recognizer.forward
+    recognizer.forward = lambda *args, **kwargs: {
+        key: value * math.nan for key, value in original(*args, **kwargs).items()
+    }
+
+
+def state_of(runner):
+    return unwrap(runner.model).state_dict()
+
+
+def saved(path):
+    return torch.load(path, weights_only=False)['state_dict']
+
+
+@pytest.fixture
+def warned(monkeypatch):
+    """Warnings of the run's logger."""
+    messages = []
+    monkeypatch.setattr(
+        'mmengine.logging.MMLogger.warning', lambda self, message, *args: messages.append(message)
+    )
+    return messages
+
+
+@pytest.fixture(scope='module')
+def plain(synthetic_kth, tmp_path_factory):
+    """The weights of a run without guards, two epochs."""
+    runner = play(synthetic_kth, tmp_path_factory.mktemp('plain'), max_epochs=2)
+    return {key: value.clone() for key, value in state_of(runner).items()}
+
+
+def test_a_healthy_run_is_bit_for_bit_the_same(synthetic_kth, tmp_path, plain, warned):
+    guards = [dict(type=name) for name in ALL]
+    guards[2]['interval'] = 1
+    guarded = state_of(play(synthetic_kth, tmp_path, *guards, max_epochs=2))
+    assert all(torch.equal(plain[key], guarded[key]) for key in plain)
+    assert not [message for message in warned if 'at epoch' in message]
+
+
+class TestLossGuard:
+    def test_without_it_the_weights_are_lost(self, synthetic_kth, tmp_path):
+        runner = play(synthetic_kth, tmp_path, sabotage=poison, at=1)
+        assert not is_finite(state_of(runner).values())
+
+    def test_stop_names_the_loss_and_the_place(self, synthetic_kth, tmp_path):
+        guard = dict(type='LossGuard', policy='stop')
+        with pytest.raises(
+            TrainingFault, match=r'NaN or Inf in a loss at epoch 1, iteration 2: .*action/loss'
+        ):
+            play(synthetic_kth, tmp_path, guard, sabotage=poison, at=1)
+        assert not list(tmp_path.glob('*.pth'))
+
+    def test_skip_leaves_the_step_out(self, synthetic_kth, tmp_path, warned):
+        guard = dict(type='LossGuard', policy='skip')
+        runner = play(synthetic_kth, tmp_path, guard, sabotage=poison, at=1)
+        assert is_finite(state_of(runner).values())
+        assert runner.iter == 3
+        assert any('iteration 2' in m and 'Left this step out' in m for m in warned)
+
+    def test_skip_ends_after_max_times(self, synthetic_kth, tmp_path):
+        guard = dict(type='LossGuard', policy='skip', max_times=2)
+        with pytest.raises(TrainingFault, match='iteration 3: .* skip has been tried 2 times'):
+            play(synthetic_kth, tmp_path, guard, sabotage=poison_for_good)
+
+    def test_rollback_goes_back_to_the_last_epoch_and_on(self, synthetic_kth, tmp_path, warned):
+        guard = dict(type='LossGuard', policy='rollback')
+        seen = {}
+
+        def look(runner):
+            poison(runner)
+            runner.register_hook(Saboteur(lambda r: seen.update(clone(state_of(r))), 5))
+
+        runner = play(synthetic_kth, tmp_path, guard, sabotage=look, at=4, max_epochs=2)
+        before = saved(tmp_path / 'epoch_1.pth')
+        assert all(torch.equal(seen[key], before[key]) for key in before)
+        after = state_of(runner)
+        assert is_finite(after.values())
+        assert any(not torch.equal(after[key], before[key]) for key in before)
+        assert any('Went back to' in m and 'epoch_1.pth' in m for m in warned)
+
+    def test_rollback_keeps_the_schedule(self, synthetic_kth, tmp_path):
+        guard = dict(type='LossGuard', policy='rollback')
+        rates = []
+        for name, sabotage in (('a', None), ('b', poison)):
+            runner = play(
+                synthetic_kth, tmp_path / name, guard, sabotage=sabotage, at=4, max_epochs=2
+            )
+            rates.append(runner.optim_wrapper.get_lr())
+        assert rates[0] == rates[1]
+
+    def test_rollback_does_not_take_an_older_runs_weights(self, synthetic_kth, tmp_path):
+        play(synthetic_kth, tmp_path)
+        with pytest.raises(TrainingFault, match='No good checkpoint to go back to'):
+            play(synthetic_kth, tmp_path, dict(type='LossGuard'), sabotage=poison, at=1)
+
+    def test_inf_in_a_gradient_alone(self, synthetic_kth, tmp_path, warned):
+        def explode(runner):
+            parameter = next(unwrap(runner.model).recognizer.parameters()).requires_grad_()
+            handle = parameter.register_hook(
+                lambda grad: (handle.remove(), torch.full_like(grad, math.inf))[1]
+            )
+
+        guard = dict(type='LossGuard', policy='skip')
+        runner = play(synthetic_kth, tmp_path, guard, sabotage=explode, at=1)
+        assert is_finite(state_of(runner).values())
+        assert any('a gradient' in message for message in warned)
+
+
+def clone(state):
+    return {key: value.clone() for key, value in state.items()}
+
+
+def thresholds_of(runner):
+    return unwrap(runner.model).data_preprocessor.encoder.quantize.thresholds
+
+
+class TestThresholdGuard:
+    @pytest.mark.parametrize('place', [0.0, 7.5, 15.0])
+    def test_run_together_or_out_of_range(self, synthetic_kth, tmp_path, place):
+        guard = dict(type='ThresholdGuard', policy='stop')
+
+        def collapse(runner):
+            thresholds_of(runner).data[:] = place
+            thresholds_of(runner).requires_grad_(False)
+
+        with pytest.raises(TrainingFault, match=r'Collapsed thresholds.*[01] of 15'):
+            play(
+                synthetic_kth,
+                tmp_path,
+                guard,
+                sabotage=collapse,
+                at=2,
+                **{'optim_wrapper.action.optimizer.lr': 0.0},
+            )
+        assert not list(tmp_path.glob('*.pth'))
+
+    @pytest.mark.parametrize('preset', PRESETS)
+    def test_no_preset_begins_collapsed(self, preset, monkeypatch):
+        encoder = build_encoder(preset)
+        guard = ThresholdGuard(policy='stop')
+        monkeypatch.setattr('bdq_plugin.engine.guards.find_encoder', lambda runner: encoder)
+        guard.after_train_epoch(None)
+
+
+class TestDeadEncoderGuard:
+    def kill(self, runner):
+        encoder = unwrap(runner.model).data_preprocessor.encoder
+        encoder.encode = lambda clip: 0 * encoder.motion(clip)
+
+    def test_stop(self, synthetic_kth, tmp_path):
+        guard = dict(type='DeadEncoderGuard', interval=1, patience=2)
+        with pytest.raises(TrainingFault, match='Dead encoder at epoch 1, iteration 3.*2 looks'):
+            play(synthetic_kth, tmp_path, guard, sabotage=self.kill, at=1)
+
+    def test_warn_goes_on(self, synthetic_kth, tmp_path, warned):
+        guard = dict(type='DeadEncoderGuard', interval=1, patience=2, policy='warn')
+        runner = play(synthetic_kth, tmp_path, guard, sabotage=self.kill, at=0)
+        assert runner.iter == 3
+        assert sum('Dead encoder' in message for message in warned) == 1
+
+
+class TestAttackerGuard:
+    def test_a_learning_rate_of_zero(self, synthetic_kth, tmp_path, warned):
+        guard = dict(type='AttackerGuard', patience=1)
+        play(synthetic_kth, tmp_path, guard, **{'optim_wrapper.privacy.optimizer.lr': 0.0})
+        assert any('Attacker that does not learn at epoch 1' in message for message in warned)
+
+    def test_fooled_after_it_has_learned_is_no_fault(self, synthetic_kth, tmp_path):
+        guard = dict(type='AttackerGuard', patience=1, policy='stop')
+
+        def learned(runner):
+            runner.message_hub.update_info('AttackerGuard/best', 0.1)
+
+        lr = {'optim_wrapper.privacy.optimizer.lr': 0.0}
+        play(synthetic_kth, tmp_path, guard, sabotage=learned, **lr)
+
+
+class TestAlphaGuard:
+    @pytest.mark.parametrize('alpha', [math.inf, math.nan, 1e6])
+    def test_alpha(self, synthetic_kth, tmp_path, alpha):
+        def explode(runner):
+            unwrap(runner.model).alpha = alpha
+
+        with pytest.raises(TrainingFault, match='Exploding alpha or entropy.*alpha = '):
+            play(synthetic_kth, tmp_path, dict(type='AlphaGuard'), sabotage=explode, at=1)
+
+    def test_entropy(self, synthetic_kth, tmp_path):
+        def explode(runner):
+            unwrap(runner.model).entropy.loss_weight = 50.0
+
+        with pytest.raises(TrainingFault, match='privacy_entropy = .* of at most 1.099'):
+            play(synthetic_kth, tmp_path, dict(type='AlphaGuard'), sabotage=explode, at=1)
+
+
+class TestPolicies:
+    @pytest.mark.parametrize(
+        ('guard', 'policy'),
+        [
+            (LossGuard, 'warn'),
+            (ThresholdGuard, 'skip'),
+            (DeadEncoderGuard, 'skip'),
+            (AttackerGuard, 'rollback'),
+            (AlphaGuard, 'rollback'),
+        ],
+    )
+    def test_unknown_policy(self, guard, policy):
+        with pytest.raises(ValueError, match=f'{guard.__name__}: policy is one of stop'):
+            guard(policy=policy)
+
+    def test_off(self, synthetic_kth, tmp_path, plain):
+        guards = [dict(type=name, policy='off') for name in ALL]
+        runner = play(synthetic_kth, tmp_path, *guards, sabotage=poison, at=1)
+        assert not is_finite(state_of(runner).values())
+
+    @pytest.mark.parametrize(
+        'build',
+        [
+            lambda: LossGuard(max_times=0),
+            lambda: ThresholdGuard(min_share=2),
+            lambda: ThresholdGuard(min_gap=0),
+            lambda: DeadEncoderGuard(interval=0),
+            lambda: AttackerGuard(patience=0),
+            lambda: AlphaGuard(max_alpha=0),
+        ],
+    )
+    def test_bad_arguments(self, build):
+        with pytest.raises(ValueError, match='Guard: '):
+            build()
+
+
+def member(rank, port, ready, answer):
+    """A process of a group of two that reduces a number again and again."""
+    os.environ.update(
+        RANK=str(rank), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port)
+    )
+    torch_dist.init_process_group('gloo')
+    set_timeout(2)
+    try:
+        with name_lost_ranks(grace=1):
+            for step in range(10_000):
+                torch_dist.all_reduce(torch.ones(1))
+                if step == 3:
+                    ready.set()
+                time.sleep(0.01)
+    except LostRankError as error:
+        answer.put(str(error))
+
+
+@pytest.mark.parametrize('fate', [signal.SIGKILL, signal.SIGSTOP], ids=['dies', 'hangs'])
+def test_the_rank_that_is_lost_is_named_in_time(fate):
+    """Without torchrun, which would stop the survivor before it could speak."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    # Forked, for the package takes seconds to import.
+    context = multiprocessing.get_context('fork')
+    ready, answer = context.Event(), context.Queue()
+    members = [context.Process(target=member, args=(rank, port, ready, answer)) for rank in (0, 1)]
+    try:
+        for each in members:
+            each.start()
+        assert ready.wait(30)
+        os.kill(members[1].pid, fate)
+        message = answer.get(timeout=2 + 1 + 5)
+        assert message.startswith('rank 1 of 2 processes died or hangs, rank 0 stops')
+    finally:
+        for each in members:
+            each.kill()
+            each.join()
+
+
+def test_other_errors_pass():
+    with pytest.raises(RuntimeError, match='mine'), name_lost_ranks():
+        raise RuntimeError('mine')

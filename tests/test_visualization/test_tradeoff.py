@@ -1,0 +1,82 @@
+"""The trade-off figure says what the results say, and its labels can be read."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from bdq_plugin.evaluation.pooling import pool
+from bdq_plugin.evaluation.results import read_results
+from bdq_plugin.evaluation.statistics import wilson_interval
+from bdq_plugin.visualization import tradeoff
+
+
+@pytest.fixture
+def rows(write_audit, tmp_path):
+    write_audit('clear', action=20, subject=19)
+    write_audit('bdq', action=18, subject=8)
+    write_audit('bdq', action=17, subject=7, output='hard')
+    write_audit('weak', action=10, subject=12)
+    write_audit('blind', action=19, subject=5, learned=False)
+    return pool(read_results(tmp_path / 'results'))
+
+
+def points(axis):
+    """Drawn marks by label, as (x, y, line, ends of the bars)."""
+    found = {}
+    for container in axis.containers:
+        line, _, bars = container.lines
+        found[container.get_label()] = (line, [bar.get_segments()[0] for bar in bars])
+    return found
+
+
+def test_points_intervals_and_marks(rows):
+    axis = tradeoff(rows).axes[0]
+    drawn = points(axis)
+    assert set(drawn) == {
+        'clear (soft)', 'bdq (soft)', 'bdq (hard)', 'weak (soft)', 'blind (soft)',
+    }  # fmt: skip
+    line, (across, along) = drawn['bdq (soft)']
+    np.testing.assert_allclose(line.get_xydata(), [[40, 90]])
+    subject, action = wilson_interval(8, 20), wilson_interval(18, 20)
+    np.testing.assert_allclose(across[:, 0], [100 * subject.low, 100 * subject.high])
+    np.testing.assert_allclose(along[:, 1], [100 * action.low, 100 * action.high])
+    assert drawn['bdq (soft)'][0].get_marker() != drawn['bdq (hard)'][0].get_marker()
+    assert drawn['bdq (soft)'][0].get_color() == drawn['bdq (hard)'][0].get_color()
+    assert drawn['blind (soft)'][0].get_markerfacecolor() == 'white'
+
+
+def test_front_and_ideal(rows):
+    axis = tradeoff(rows).axes[0]
+    by_gid = {line.get_gid(): line for line in axis.lines if line.get_gid()}
+    np.testing.assert_allclose(by_gid['ideal'].get_xydata(), [[25, 100]])
+    # 'blind' leaks least, but nobody learned: it is no part of the front. Nor is what is beaten.
+    np.testing.assert_allclose(by_gid['front'].get_xydata(), [[35, 85], [40, 90], [95, 100]])
+
+
+def test_labels_overlap_neither_each_other_nor_marks(write_audit, tmp_path):
+    for i in range(12):
+        write_audit(f'encoder_{i:02d}', action=12 + i % 5, subject=8 + i % 4)
+    write_audit('lonely', action=20, subject=20)
+    figure = tradeoff(pool(read_results(tmp_path / 'results')))
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    texts = [text for text in figure.axes[0].texts if text.get_gid() == 'label']
+    assert len(texts) == 13
+    # Without the leader line, which Annotation counts as its own.
+    boxes = [plt.Text.get_window_extent(text, renderer) for text in texts]
+    marks = [
+        figure.axes[0].transData.transform(line.get_xydata()[0])
+        for line, _ in points(figure.axes[0]).values()
+    ]
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+        assert not any(box.contains(*mark) for mark in marks)
+        assert figure.bbox.contains(*box.min) and figure.bbox.contains(*box.max)
+
+
+def test_what_cannot_be_compared(rows, write_audit, tmp_path):
+    with pytest.raises(ValueError, match=r'run tools/audit\.py first'):
+        tradeoff([])
+    write_audit('bdq', action=3, subject=3, data='kth')
+    with pytest.raises(ValueError, match='one data set, protocol and panel'):
+        tradeoff(pool(read_results(tmp_path / 'results')))

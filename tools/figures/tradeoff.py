@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""Draw action against privacy of every audited encoder.
+
+Example:
+    python tools/figures/tradeoff.py docs/images/tradeoff.png --data ixmas --protocol take
+"""
+
+import argparse
+import sys
+
+from bdq_plugin.evaluation.pooling import pool
+from bdq_plugin.evaluation.results import read_results
+from bdq_plugin.visualization import save_figure, tradeoff
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('out', help='a .png, .pdf or .svg file')
+    parser.add_argument('--results', default='results/audit')
+    parser.add_argument('--data', default='ixmas')
+    parser.add_argument('--protocol', default='take')
+    parser.add_argument('--panel', default='quick')
+    parser.add_argument('--encoders', nargs='+', help='only these')
+    args = parser.parse_args(argv)
+    try:
+        wanted = (args.data, args.protocol, args.panel)
+        rows = [
+            row
+            for row in pool(read_results(args.results))
+            if (row.data, row.protocol, row.panel) == wanted
+            and (args.encoders is None or row.encoder in args.encoders)
+        ]
+        print(save_figure(tradeoff(rows), args.out))
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()
