@@ -20,12 +20,6 @@ custom_hooks = [
     dict(type='SaveEncoderHook'),
     dict(type='EncodedFramesHook', interval=5),
     dict(type='ProgressBarHook'),
-    # What goes wrong is named, see bdq_plugin/engine/guards.py; policy='off' turns a guard off.
-    dict(type='LossGuard', policy='rollback'),
-    dict(type='ThresholdGuard', policy='warn'),
-    dict(type='DeadEncoderGuard', policy='stop'),
-    dict(type='AttackerGuard', policy='warn'),
-    dict(type='AlphaGuard', policy='stop'),
 ]
 
 env_cfg = dict(
