@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .backends import check_backend, choose_backend, encode_with
 from .base import ClipEncoder
 from .blur import GaussianBlur
 from .difference import TemporalDifference
+from .form import Form
 from .integer import IntegerForm
 from .quantization import Quantizer
 
@@ -33,6 +35,9 @@ class BDQEncoder(ClipEncoder):
         dither: standard deviation of Gaussian noise added before the thresholds, in training and in
             use alike, in units of the input.
         expects_normalized: the input is normalised by mean and standard deviation (released code).
+        backend: what computes the quantised form in training and soft use: ``'auto'`` or one of
+            :mod:`bdq_plugin.encoders.backends`. It changes speed and memory, not what is computed,
+            so encoder files do not keep it.
 
     Example:
         >>> BDQEncoder()(torch.rand(2, 3, 8, 32, 32)).shape
@@ -57,10 +62,11 @@ class BDQEncoder(ClipEncoder):
         range_limit: float | None = None,
         dither: float = 0.0,
         expects_normalized: bool = False,
+        backend: str = 'auto',
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
-            k: v for k, v in locals().items() if k not in ('self', '__class__')
+            k: v for k, v in locals().items() if k not in ('self', '__class__', 'backend')
         }
         if range_limit is None:
             range_limit = 0.25 if difference else 1.0
@@ -68,6 +74,8 @@ class BDQEncoder(ClipEncoder):
             raise ValueError(f'range_limit must be above 0, got {range_limit}')
         if dither < 0:
             raise ValueError(f'dither is a standard deviation, 0 or more, got {dither}')
+        check_backend(backend, dither)
+        self.backend = backend
         self.signed = difference
         self.drops_frames = int(difference)
         self.expects_normalized = expects_normalized
@@ -128,7 +136,32 @@ class BDQEncoder(ClipEncoder):
         if in_use and self.streamable and self.quantize.mode == 'hard':
             form = self.integer_form()
             return form.decode(form.codes(to_uint8(x_NCTHW))).to(x_NCTHW.dtype)
-        return self.quantize(self.motion(x_NCTHW))
+        if not self.quantizes:
+            return self.motion(x_NCTHW)
+        backend = choose_backend(self.backend, x_NCTHW, self.dither)
+        if backend == 'plain':
+            return self.quantize(self.motion(x_NCTHW))
+        quantizer = self.quantize
+        form = Form(
+            difference=self.signed,
+            range=quantizer.range,
+            hard=quantizer.mode == 'hard',
+            eps=quantizer.eps,
+            kernel_size=self.blur.kernel_size if self.blurs else 1,
+            padding=self.blur.padding if self.blurs else 'replicate',
+        )
+        y, low, high = encode_with(
+            backend,
+            x_NCTHW,
+            self.blur.sigma if self.blurs else None,
+            quantizer.thresholds,
+            quantizer.low,
+            quantizer.high,
+            quantizer.hardness,
+            form,
+        )
+        quantizer.remember_range(low, high)
+        return y
 
     @torch.no_grad()
     def codes(self, x_NCTHW: Tensor) -> Tensor:

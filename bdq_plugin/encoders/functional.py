@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 PADDINGS = ('replicate', 'zeros')
+# Up to so many thresholds the CPU is faster to compare with each than to search among them.
+COMPARED_THRESHOLDS = 64
 
 
 def gaussian_kernel(sigma: float | Tensor, kernel_size: int = 5) -> Tensor:
@@ -155,8 +157,26 @@ def hard_levels(u: Tensor, thresholds_K: Tensor) -> Tensor:
     Returns:
         Tensor shaped like ``u`` and of its dtype, without gradient.
     """
-    ordered = thresholds_K.detach().to(u).sort().values
-    return torch.bucketize(u.detach().contiguous(), ordered).to(u.dtype)
+    return count_below(u.detach(), thresholds_K.detach().to(u)).to(u.dtype)
+
+
+def count_below(values: Tensor, thresholds_K: Tensor) -> Tensor:
+    """How many thresholds lie strictly below each value; all of them for a value that is no number.
+
+    Args:
+        values: any shape.
+        thresholds_K: shape (K,), K at most 255, in any order.
+
+    Returns:
+        uint8 tensor shaped like ``values``.
+    """
+    if values.device.type != 'cpu' or thresholds_K.numel() > COMPARED_THRESHOLDS:
+        return torch.bucketize(values.contiguous(), thresholds_K.sort().values).to(torch.uint8)
+    # A search branches at random, comparisons do not: see benchmarks/results/encoder.json.
+    count = torch.full_like(values, thresholds_K.numel(), dtype=torch.uint8)
+    for threshold in thresholds_K:
+        count -= (values <= threshold).view(torch.uint8)
+    return count
 
 
 def quantize(

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..camera_form import KERNEL_SUM, CameraForm, integer_kernel, integer_thresholds
-from .functional import separable_filter, temporal_difference
+from .functional import count_below, separable_filter, temporal_difference
 
 __all__ = ['KERNEL_SUM', 'IntegerForm', 'integer_kernel', 'integer_thresholds']
 
@@ -40,8 +40,7 @@ class IntegerForm(CameraForm):
         if self.dither:
             values = values + (self.dither * torch.randn_like(values)).round()
         thresholds = torch.tensor(self.thresholds, dtype=torch.float32, device=values.device)
-        # bucketize counts the boundaries strictly below a value.
-        return torch.bucketize(values.contiguous(), thresholds).to(torch.uint8)
+        return count_below(values, thresholds)
 
     def decode(self, codes: Tensor) -> Tensor:
         """uint8 levels of any shape to the float32 values that they stand for."""

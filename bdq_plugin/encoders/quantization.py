@@ -71,8 +71,13 @@ class Quantizer(nn.Module):
         else:
             per_clip = tuple(builtins.range(1, x.ndim))
             low, high = x.amin(per_clip, keepdim=True), x.amax(per_clip, keepdim=True)
-        self.last_range = (low.detach().mean(), high.detach().mean())
+        self.remember_range(low, high)
         return low, high
+
+    def remember_range(self, low: Tensor, high: Tensor) -> None:
+        """Keep the mean over the clips of a range that was read off the data."""
+        if self.range != 'fixed':
+            self.last_range = (low.detach().mean(), high.detach().mean())
 
     @property
     def seen_range(self) -> tuple[float, float]:

@@ -1,0 +1,57 @@
+"""What an encoder computes, apart from the numbers that it learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .functional import gaussian_blur, gaussian_kernel, temporal_difference
+
+
+@dataclass(frozen=True)
+class Form:
+    """Which parts an encoder has, for the backends that compute all of them in one function.
+
+    Attributes:
+        difference: subtract from each frame the one before.
+        range: ``'fixed'``, ``'clip'`` or ``'batch'``.
+        hard: whole levels forward, the gradient of the soft staircase backward.
+        eps: guard of the range, see :func:`~bdq_plugin.encoders.functional.quantize`.
+        kernel_size, padding: of the blur, if there is one.
+    """
+
+    difference: bool
+    range: str
+    hard: bool
+    eps: float
+    kernel_size: int = 5
+    padding: str = 'replicate'
+
+    @property
+    def zeros(self) -> bool:
+        """Whether frames are padded with zeros, not with their border."""
+        return self.padding == 'zeros'
+
+    def blur(self, x_NCTHW: Tensor, sigma: Tensor | None) -> Tensor:
+        """The blurred clip, or the clip itself if ``sigma`` is None."""
+        if sigma is None:
+            return x_NCTHW
+        return gaussian_blur(x_NCTHW, sigma, self.kernel_size, self.padding)
+
+    def motion(self, x_NCTHW: Tensor, sigma: Tensor | None) -> Tensor:
+        """The clip as the quantiser meets it: blurred and differenced."""
+        blurred = self.blur(x_NCTHW, sigma)
+        return temporal_difference(blurred) if self.difference else blurred
+
+
+def kernel_and_slope(sigma: Tensor | None, form: Form) -> tuple[Tensor, Tensor]:
+    """The blur's taps along one axis and their derivative to sigma, float32; 1 and 0 if no blur."""
+    if sigma is None:
+        return torch.ones(1), torch.zeros(1)
+    sigma = sigma.detach()
+    kernel, slope = torch.func.jvp(
+        lambda s: gaussian_kernel(s, form.kernel_size), (sigma,), (torch.ones_like(sigma),)
+    )
+    return kernel.float(), slope.float()

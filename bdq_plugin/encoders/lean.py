@@ -1,0 +1,223 @@
+"""The encoder on the CPU in one pass each way, keeping nothing but its input for the backward pass.
+
+::
+
+    forward    x --B--> --D--> look-up in the staircase's table --> y
+    backward   x --B--> --D--> node in the table --> moments of g --> thresholds, range
+                 and their derivative to sigma, in forward mode   --> sigma
+
+What autograd would store of the plain form (a blurred clip, a difference, K sigmoids) is computed
+again, frame by frame, in :mod:`~bdq_plugin.encoders.cpu_kernels`. Sigma is one number, so its
+gradient is taken in forward mode, which stores nothing either.
+
+Hard output is bit for bit that of the plain form; soft output and gradients differ in rounding.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from . import cpu_kernels
+from .form import Form, kernel_and_slope
+from .staircase import StaircaseTable, gradients
+
+Result = TypeVar('Result')
+
+
+def encode(
+    x_NCTHW: Tensor,
+    sigma: Tensor | None,
+    thresholds_K: Tensor,
+    low: Tensor,
+    high: Tensor,
+    hardness: Tensor,
+    form: Form,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Blur, difference and quantiser of a clip, differentiable once to sigma and the thresholds.
+
+    Args:
+        x_NCTHW: clip of shape (N, C, T, H, W), float32, on the CPU, without gradient.
+        sigma: of the blur, in pixels, shape (); None for no blur.
+        thresholds_K: shape (K,), in units of a level.
+        low, high: the fixed range, shape (), constants; unused for other ranges.
+        hardness: slope of the sigmoids, shape (), a constant.
+        form: what is computed.
+
+    Returns:
+        The encoded clip (N, C, T or T - 1, H, W), and the low and high ends of its range, of shape
+        (N,) for ``range='clip'``, else (1,), without gradient of their own.
+
+    Raises:
+        ValueError: another device or dtype, an input that needs gradient, or thresholds so far
+            apart, or sigmoids so steep, that no table holds them.
+    """
+    needs_gradient = x_NCTHW.requires_grad and torch.is_grad_enabled()
+    if x_NCTHW.device.type != 'cpu' or x_NCTHW.dtype != torch.float32 or needs_gradient:
+        raise ValueError(
+            "backend='lean' takes float32 clips on the CPU that need no gradient themselves, got "
+            f'{x_NCTHW.dtype} on {x_NCTHW.device}, requires_grad={x_NCTHW.requires_grad}: use '
+            "backend='auto'"
+        )
+    return _Encode.apply(x_NCTHW, sigma, thresholds_K, low, high, hardness, form)
+
+
+class _Encode(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        sigma: Tensor | None,
+        thresholds: Tensor,
+        low: Tensor,
+        high: Tensor,
+        hardness: Tensor,
+        form: Form,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        table = StaircaseTable(thresholds, hardness.item())
+        y = x.new_empty((*x.shape[:2], x.shape[2] - form.difference, *x.shape[3:]))
+        x_planes, y_planes = _planes(x), _planes(y)
+        taps, _ = kernel_and_slope(sigma, form)
+
+        def store(plane: int) -> None:
+            cpu_kernels.store_motion(
+                x_planes[plane], taps.numpy(), form.zeros, form.difference, y_planes[plane]
+            )
+
+        _each(store, len(x_planes))
+        low, high = _range(low, high, y, form)
+        quantiser = _Quantiser(table, thresholds, low, high, form, x.shape[1])
+        _each(lambda plane: quantiser(plane, y_planes[plane]), len(y_planes))
+        ctx.form, ctx.table = form, table
+        ctx.save_for_backward(x, sigma, thresholds, low, high)
+        ctx.mark_non_differentiable(low, high)
+        return y, low, high
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        x, sigma, thresholds, low, high = ctx.saved_tensors
+        form = ctx.form
+        needs_sigma = ctx.needs_input_grad[1]
+        quantiser = _Quantiser(ctx.table, thresholds, low, high, form, x.shape[1])
+        kernels = [k.numpy() for k in kernel_and_slope(sigma, form)]
+        x_planes = _planes(x)
+        g_planes = [g[n, c] for n in range(len(g)) for c in range(g.shape[1])]
+
+        def sum_up(plane: int) -> tuple[np.ndarray, np.ndarray]:
+            g_plane = g_planes[plane].contiguous().numpy()
+            return quantiser.backward(plane, x_planes[plane], g_plane, kernels, needs_sigma)
+
+        moments = np.zeros((len(low), cpu_kernels.MOMENTS, ctx.table.size))
+        totals = np.zeros((len(low), 6))
+        for plane, (by_node, total) in enumerate(_each(sum_up, len(x_planes))):
+            moments[quantiser.group(plane)] += by_node
+            totals[quantiser.group(plane)] += total
+        by_sigma, hard_value, *ties = torch.from_numpy(totals).unbind(1)
+        sums = ctx.table.sums(torch.from_numpy(moments))
+        if form.hard:
+            sums = dataclasses.replace(sums, value=hard_value)
+        g_thresholds, g_low, g_high = gradients(sums, low, high, form.eps)
+        g_sigma = None
+        if needs_sigma:
+            g_sigma = (quantiser.slope_scale * by_sigma).sum()
+            if form.range != 'fixed':
+                low_count, low_slope, high_count, high_slope = ties
+                # All values that attain an end share its gradient, as in torch.amin and amax.
+                g_sigma += (g_low * low_slope / low_count + g_high * high_slope / high_count).sum()
+            g_sigma = g_sigma.to(sigma)
+        return None, g_sigma, g_thresholds.to(thresholds), None, None, None, None
+
+
+class _Quantiser:
+    """The staircase in the range of each clip, or of all."""
+
+    def __init__(
+        self,
+        table: StaircaseTable,
+        thresholds: Tensor,
+        low: Tensor,
+        high: Tensor,
+        form: Form,
+        channels: int,
+    ) -> None:
+        self.table, self.form, self.channels = table, form, channels
+        self.thresholds = thresholds.detach().numpy()
+        steps = thresholds.numel()
+        step = (high - low) / steps
+        span, step = high - low + form.eps, step.clamp(min=form.eps)
+        to_nodes = steps / table.spacing / span.double()
+        self.slope_scale = step * to_nodes
+        # Scalars of the kernels, float32.
+        self._low, self._high, self._span, self._step, self._to_nodes = (
+            numbers.float().numpy() for numbers in (low, high, span, step, to_nodes)
+        )
+        self._first_node = np.float32(table.origin / table.spacing)
+
+    def group(self, plane: int) -> int:
+        """Which range a channel of a clip is quantised in."""
+        return plane // self.channels if len(self._low) > 1 else 0
+
+    def __call__(self, plane: int, y: np.ndarray) -> None:
+        """Quantise the motion of one channel in place."""
+        i = self.group(plane)
+        low, step = self._low[i], self._step[i]
+        if self.form.hard:
+            cpu_kernels.hard_levels(y, low, self._span[i], step, self.thresholds)
+        else:
+            terms = self.table.value_terms
+            cpu_kernels.soft_levels(y, low, step, self._to_nodes[i], self._first_node, terms)
+
+    def backward(
+        self, plane: int, x: np.ndarray, g: np.ndarray, kernels: list[np.ndarray], needs_sigma: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The sums of :func:`cpu_kernels.backward` over one channel."""
+        i = self.group(plane)
+        return cpu_kernels.backward(
+            x,
+            g,
+            *kernels,
+            self.form.zeros,
+            self.form.difference,
+            self._low[i],
+            self._high[i],
+            self._span[i],
+            self._to_nodes[i],
+            self._first_node,
+            self.table.slope_terms,
+            self.thresholds,
+            needs_sigma,
+            self.form.range != 'fixed',
+            self.form.hard,
+        )
+
+
+def _planes(clips: Tensor) -> np.ndarray:
+    """Each channel of each clip, (N * C, T, H, W); a view where the clips are contiguous."""
+    return clips.detach().contiguous().flatten(0, 1).numpy()
+
+
+def _each(step: Callable[[int], Result], count: int) -> list[Result]:
+    """Do a step for each channel, in as many threads as torch would use; results in order."""
+    threads = min(torch.get_num_threads(), count)
+    if threads == 1:
+        return [step(i) for i in range(count)]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(step, range(count)))
+
+
+def _range(low: Tensor, high: Tensor, motion: Tensor, form: Form) -> tuple[Tensor, Tensor]:
+    """The ends of the range, as given or those of the motion of each clip or of all."""
+    if form.range == 'fixed':
+        # The buffers may change before the backward pass.
+        return low.detach().float().reshape(1).clone(), high.detach().float().reshape(1).clone()
+    parts = motion if form.range == 'clip' else [motion]
+    ends = [torch.aminmax(part) for part in parts]
+    return torch.stack([e.min for e in ends]), torch.stack([e.max for e in ends])

@@ -1,0 +1,130 @@
+"""The encoder in training (forward and backward) and in use, against the published form.
+
+Each setting is measured as the preset and the published form of the same kind: sigma frozen, as in
+the released code, or learned, as in the paper; both with the range of the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bdq_plugin.encoders import build_encoder
+
+from . import harness
+from .published import PublishedEncoder
+
+BACKENDS = {'cpu': ('plain', 'lean'), 'cuda': ('plain', 'compile', 'triton')}
+# Bytes that must move for each value of a clip: input and output forward, input and gradient back.
+BYTES_A_VALUE = 4 * 4
+
+
+def study(quick: bool = False, threads: tuple[int, ...] = (1, 2)) -> dict[str, Any]:
+    """Times, ratios and peak memory of every backend.
+
+    Args:
+        quick: a tiny clip and two rounds, to see that it runs.
+        threads: of torch, on the CPU; more than the machine has are left out.
+    """
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    shape = (2, 3, 4, 24, 24) if quick else (4, 3, 16, 112, 112)
+    rounds = 2 if quick else 3
+    document: dict[str, Any] = {
+        'machine': harness.machine(device),
+        'shape_NCTHW': shape,
+        'rounds': rounds,
+        'training': {},
+    }
+    before = torch.get_num_threads()
+    for count in threads if device == 'cpu' else (before,):
+        if count > (document['machine']['cores'] or count):
+            continue
+        torch.set_num_threads(count)
+        try:
+            document['training'][f'{count} threads' if device == 'cpu' else device] = {
+                name: _training(shape, rounds, device, learn_sigma)
+                for name, learn_sigma in (('sigma frozen', False), ('sigma learned', True))
+            }
+        finally:
+            torch.set_num_threads(before)
+    torch.set_num_threads(1)
+    try:
+        document['codes'] = _codes(shape, rounds, device)
+    finally:
+        torch.set_num_threads(before)
+    return document
+
+
+def table(document: dict[str, Any]) -> str:
+    """The study as a table of Markdown."""
+    lines = [
+        '| where | setting | form | ms, median | best | times as fast | peak MiB | part |',
+        '| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |',
+    ]
+    for where, settings in document['training'].items():
+        for setting, rows in settings.items():
+            for name, row in rows.items():
+                lines.append(
+                    f'| {where} | {setting} | {name} | {row["median_ms"]} | {row["best_ms"]} | '
+                    f'{row["speed_up"]} | {row["peak_mib"]} | {row["memory_ratio"]} |'
+                )
+    for name, row in document['codes'].items():
+        lines.append(
+            f'| 1 thread | codes | {name} | {row["median_ms"]} | {row["best_ms"]} | '
+            f'{row["speed_up"]} | | |'
+        )
+    return '\n'.join(lines)
+
+
+def _training(
+    shape: tuple[int, ...], rounds: int, device: str, learn_sigma: bool
+) -> dict[str, dict[str, float]]:
+    x = torch.rand(shape, device=device)
+    g = torch.randn((*shape[:2], shape[2] - 1, *shape[3:]), device=device)
+    modules: dict[str, nn.Module] = {'published': PublishedEncoder(learn_sigma=learn_sigma)}
+    for backend in BACKENDS[device]:
+        modules[backend] = build_encoder('bdq_released', learn_sigma=learn_sigma, backend=backend)
+    steps = {name: _step(module.to(device), x, g) for name, module in modules.items()}
+    if device == 'cuda':
+        steps['copy'] = lambda: (torch.empty_like(x).copy_(x), torch.empty_like(x).copy_(x))
+    rows = harness.compare(harness.time_in_turns(steps, rounds, device), 'published')
+    for name, row in rows.items():
+        row['peak_mib'] = _peak(steps[name], device)
+    for row in rows.values():
+        row['memory_ratio'] = round(row['peak_mib'] / max(rows['published']['peak_mib'], 1e-9), 3)
+        if device == 'cuda':
+            row['gigabytes_s'] = round(BYTES_A_VALUE * x.numel() / row['median_ms'] / 1e6, 1)
+    return rows
+
+
+def _step(module: nn.Module, x: Tensor, g: Tensor) -> Callable[[], None]:
+    def step() -> None:
+        module.zero_grad()
+        module(x).backward(g)
+
+    return step
+
+
+def _peak(step: Callable[[], object], device: str) -> float:
+    if device == 'cpu':
+        return harness.peak_memory_mib(step)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    step()
+    return round((torch.cuda.max_memory_allocated() - before) / 2**20, 1)
+
+
+def _codes(shape: tuple[int, ...], rounds: int, device: str) -> dict[str, dict[str, float]]:
+    """Hard codes of uint8 frames: by search, as before, and as they are."""
+    encoder = build_encoder('bdq_hard').to(device)
+    form = encoder.integer_form()
+    frames = (255 * torch.rand(shape, device=device)).to(torch.uint8)
+    thresholds = torch.tensor(form.thresholds, dtype=torch.float32, device=device)
+    steps = {
+        'by search': lambda: torch.bucketize(form.values(frames), thresholds).to(torch.uint8),
+        'codes()': lambda: encoder.codes(frames),
+    }
+    return harness.compare(harness.time_in_turns(steps, rounds, device), 'by search')
