@@ -38,7 +38,7 @@ def test_runs_from_start_to_end(notebook, tmp_path: Path, monkeypatch):
     client = NotebookClient(
         notebook,
         km=kernel,
-        timeout=240,
+        timeout=600,
         startup_timeout=180,
         resources={'metadata': {'path': str(NOTEBOOK.parent)}},
     )

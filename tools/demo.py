@@ -17,6 +17,8 @@ import torch
 from bdq_plugin.datasets.synthetic import make_kth
 from bdq_plugin.datasets.video_reader import open_video
 from bdq_plugin.encoders import load_encoder
+from bdq_plugin.paths import ROOT as INSTALLED
+from bdq_plugin.progress import follow_training
 from bdq_plugin.visualization import contact_sheet, save_figure
 
 ROOT = Path('work_dirs/demo')
@@ -60,26 +62,18 @@ def main() -> None:
 def run(*command: object) -> None:
     """Run a tool with this Python, its output shown."""
     print('$ python ' + ' '.join(map(str, command)), flush=True)
-    subprocess.run([sys.executable, *map(str, command)], check=True)
+    subprocess.run([sys.executable, INSTALLED / command[0], *map(str, command[1:])], check=True)
 
 
 def train(config: str, name: str, *options: str) -> dict[str, float]:
-    """Train by config and return the metrics of the test split; the log goes to a file."""
+    """Train by config, its progress shown and its log in a file, and return the test metrics."""
     work_dir, command = ROOT / name, ['tools/train.py', f'configs/{config}.py']
     command += ['--work-dir', str(work_dir)] + (['--cfg-options', *options] if options else [])
     print('$ python ' + ' '.join(command), flush=True)
     work_dir.mkdir(parents=True)
     log = work_dir / 'log.txt'
-    with log.open('w') as stream:
-        process = subprocess.Popen(
-            [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        for line in process.stdout:
-            stream.write(line)
-            if 'Epoch(val)' in line:
-                print('  ' + line[line.index('Epoch(val)') :].split('  data_time')[0], flush=True)
-    if process.wait():
-        raise SystemExit(f'training failed; see {log}\n' + ''.join(log.read_text()[-2000:]))
+    if follow_training([sys.executable, str(INSTALLED / command[0]), *command[1:]], log, name):
+        raise SystemExit(f'training failed; see {log}\n' + log.read_text()[-2000:])
     return json.loads((work_dir / 'metrics.json').read_text())['metrics']
 
 

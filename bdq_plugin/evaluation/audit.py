@@ -112,9 +112,10 @@ def _compute(
     build_panel(panel.networks, outputs, train.shape)
     wanted = {config.get('start_from') for config in panel.networks.values()}
     records = {}
-    for name, config in panel.networks.items():
+    for number, (name, config) in enumerate(panel.networks.items(), 1):
         record = partial.get(name)
         if record is None:
+            log(f'{cell.key}: training {name}, network {number} of {len(panel.networks)}')
             source = config.get('start_from')
             start = None if source is None else partial.state(source)
             network = _build_network(name, config, outputs, train.shape, cell.seed, start)

@@ -19,9 +19,9 @@ from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from ..datasets import ProtocolAudit, audit_protocol, get_protocol
-from ..datasets.progress import track
 from ..encoders import ClipEncoder
 from ..models.data_preprocessor import BDQDataPreprocessor
+from ..progress import track
 
 # Encoders whose range is that of the batch are encoded in batches of this size, in a fixed order.
 ENCODING_BATCH = 16

@@ -7,7 +7,6 @@ are never computed twice, and a killed run continues where it was.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from ..encoders import build_encoder, read_encoder_file
+from ..paths import CONFIGS, TOOLS
+from ..progress import duration_text, follow_training
 from .audit import run_audit
 from .candidates import Audited, output_forms, resolve_encoder
 from .clips import shuffled
 from .results import Cell, claim, read_result
 from .settings import Data, Panel
 
-ROOT = Path(__file__).parents[2]
 TRAIN_CONFIGS = {
-    'ixmas': ROOT / 'configs' / 'bdq_ixmas_cpu.py',
-    'ixmas_224': ROOT / 'configs' / 'bdq_ixmas.py',
-    'kth': ROOT / 'configs' / 'bdq_kth_cpu.py',
+    'ixmas': CONFIGS / 'bdq_ixmas_cpu.py',
+    'ixmas_224': CONFIGS / 'bdq_ixmas.py',
+    'kth': CONFIGS / 'bdq_kth_cpu.py',
 }
 # Seconds before a process looks again whether another one has let go of a cell.
 _PATIENCE = 15.0
@@ -171,6 +171,8 @@ def run_tasks(
 
     Returns when all is finished, by whomever.
     """
+    every_cell = [cell for task in tasks for cell in task.cells(settings)]
+    start, before = time.monotonic(), _count_finished(every_cell, settings)
     pending = list(tasks)
     while pending:
         waiting = []
@@ -178,11 +180,27 @@ def run_tasks(
             cells = task.cells(settings)
             if all(is_finished(cell, settings) for cell in cells):
                 log(f'{task.entry.name}, fold {task.fold}, seed {task.seed}: finished')
-            elif not _run_task(task, cells, settings, log):
+            elif _run_task(task, cells, settings, log):
+                finished = _count_finished(every_cell, settings)
+                log(_how_far(len(every_cell), before, finished, time.monotonic() - start))
+            else:
                 waiting.append(task)
         if len(waiting) == len(pending):
             time.sleep(_PATIENCE)
         pending = waiting
+
+
+def _count_finished(cells: Sequence[Cell], settings: Settings) -> int:
+    return sum(is_finished(cell, settings) for cell in cells)
+
+
+def _how_far(total: int, before: int, finished: int, seconds: float) -> str:
+    """How many cells are finished, by whomever, and how long the rest will take at this rate."""
+    text, left = f'{finished} of {total} cells finished', total - finished
+    if not left:
+        return text
+    each = seconds / max(1, finished - before)
+    return f'{text}, {duration_text(each)} each, about {duration_text(left * each)} left'
 
 
 def _run_task(
@@ -242,7 +260,8 @@ def train_encoder(
         )
     alpha = '' if entry.alpha is None else f'-alpha{entry.alpha:g}'
     folder = Path(settings.work_dir, 'encoders', data.name, settings.protocol, f'fold{task.fold}')
-    folder = folder / f'{entry.preset}{alpha}-seed{task.seed}'
+    name = f'{entry.preset}{alpha}-seed{task.seed}'
+    folder = folder / name
     path = folder / 'encoder.json'
     if _is_trained(path):
         return path
@@ -255,11 +274,10 @@ def train_encoder(
         recipe = folder / 'recipe.py'
         recipe.write_text(_recipe(task, settings, Path(base)))
         log(f'training {folder}')
-        command = [sys.executable, str(ROOT / 'tools' / 'train.py'), str(recipe)]
+        command = [sys.executable, str(TOOLS / 'train.py'), str(recipe)]
         command += ['--work-dir', str(folder), '--seed', str(task.seed), '--resume', 'auto']
-        with open(folder / 'training.log', 'w') as output:
-            ended = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
-        if ended.returncode or not _is_trained(path):
+        status = follow_training(command, folder / 'training.log', f'training {name}')
+        if status or not _is_trained(path):
             raise ValueError(f'training failed, see {folder / "training.log"}')
     return path
 

@@ -4,7 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .pooling import PooledResult
+
 Point = tuple[float, float]
+
+
+def contenders(rows: Sequence[PooledResult]) -> list[PooledResult]:
+    """The rows that may claim a trade-off: the one rule for the figure's front and the tables'.
+
+    The leakage of a row is the highest figure of *all* its attackers: what one of them recognised
+    has leaked, whether or not it learned its training clips. A low figure says something only where
+    at least one attacker learned them in every run; a row without such an attacker, or without a
+    network for the action, is left out.
+    """
+    return [row for row in rows if row.action is not None and row.evidence_of_privacy]
+
+
+def as_points(rows: Sequence[PooledResult]) -> list[Point]:
+    """Action accuracy and leakage of rows, as the functions of this module take them."""
+    return [(row.action.value, row.leakage.value) for row in rows]
 
 
 def pareto_front(points: Sequence[Point]) -> list[int]:

@@ -22,6 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..safe_load import load_checkpoint
+
 FORMAT = 'bdq-audit'
 FORMAT_VERSION = 1
 
@@ -166,7 +168,7 @@ class Partial:
 
     def state(self, name: str) -> dict[str, Tensor]:
         """The weights that were kept with a record."""
-        return torch.load(self.folder / f'{name}.pth', map_location='cpu', weights_only=True)
+        return load_checkpoint(self.folder / f'{name}.pth')
 
     def clear(self) -> None:
         """Forget them; the cell is finished."""

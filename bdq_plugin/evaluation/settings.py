@@ -8,7 +8,9 @@ from typing import Any
 
 from mmengine.config import Config
 
-CONFIGS = Path(__file__).parents[2] / 'configs' / 'audit'
+from ..paths import CONFIGS as RECIPES
+
+CONFIGS = RECIPES / 'audit'
 
 
 @dataclass(frozen=True)

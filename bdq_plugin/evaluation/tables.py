@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from .comparison import EXPERIMENTS, Entry
-from .pareto import hypervolume, pareto_front
+from .pareto import as_points, contenders, hypervolume, pareto_front
 from .pooling import Pooled, PooledResult
 
 Table = Callable[[Sequence[PooledResult]], str]
@@ -42,18 +42,18 @@ def audit_table(rows: Sequence[PooledResult]) -> str:
 
 def alpha_table(rows: Sequence[PooledResult]) -> str:
     """The audit table of an alpha sweep, with its Pareto front and hyper-volume."""
-    table = audit_table(rows)
-    rows = [row for row in rows if row.action is not None]
+    table, counted = audit_table(rows), contenders(rows)
     if not rows:
         return table
-    points = [(row.action.value, row.leakage.value) for row in rows]
-    front = ', '.join(f'{rows[i].encoder} ({rows[i].output})' for i in pareto_front(points))
-    first = rows[0]
+    if not counted:
+        return f'{table}\nNo Pareto front: of no row did an attacker learn its training clips.\n'
+    points, first = as_points(counted), counted[0]
+    front = ', '.join(f'{counted[i].encoder} ({counted[i].output})' for i in pareto_front(points))
     volume = hypervolume(points, worst=(first.action.chance, 1.0), best=(1.0, first.leakage.chance))
     return (
         f'{table}\nPareto front (action against most leaked): {front}. Hyper-volume '
         f'{volume:.3f}, where 1 is perfect action at chance for the person and 0 is chance for the '
-        'action.\n'
+        'action. Rows of which no attacker learned its training clips count in neither.\n'
     )
 
 

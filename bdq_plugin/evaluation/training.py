@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Loss = Callable[[Tensor], Tensor]
+from ..progress import track
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ def fit(
     steps = recipe.epochs * len(list(batches(len(values_NCTHW), recipe.batch_size)))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     network.train()
-    for _ in range(recipe.epochs):
+    name = type(network).__name__.lstrip('_')
+    for _ in track(range(recipe.epochs), f'training {name}', 'epochs'):
         for index in batches(len(values_NCTHW), recipe.batch_size):
             clips = values_NCTHW[index]
             clips = augment(clips, recipe) if augmented else clips

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from mmaction.registry import DATASETS
+from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.registry import DefaultScope
 
 from ..datasets.protocols import ProtocolAudit
@@ -81,6 +81,7 @@ def _datasets(
     for split in ('train', 'val', 'test'):
         dataset = (config.get(f'{split}_dataloader') or {}).get('dataset', {})
         if 'protocol' in dataset and 'pipeline' in dataset:
+            _check_types(dataset, work_dir)
             datasets[split] = copy.deepcopy(dataset)
             # The cache would keep clips that are looked at once.
             datasets[split].pop('cache', None)
@@ -91,6 +92,30 @@ def _datasets(
     if not datasets:
         raise ValueError(f'the config in {work_dir} names no data set with a protocol')
     return datasets
+
+
+def _check_types(config: dict[str, Any], work_dir: str | os.PathLike) -> None:
+    """Refuse a config that names anything but registered classes.
+
+    The run may be a stranger's, and MMEngine takes ``dict(type='os.mkdir', path=...)`` for a call.
+    """
+    registries = (DATASETS, TRANSFORMS, DATASETS.parent, TRANSFORMS.parent)
+    known = set().union(*(registry.module_dict for registry in registries))
+    for key, value in _items(config):
+        if key == '_scope_' or (key == 'type' and value not in known):
+            raise ValueError(
+                f'the config in {work_dir} asks for {value}, which is neither a data set nor a '
+                "transform: the run may be a stranger's"
+            )
+
+
+def _items(config: Any) -> Iterator[tuple[str, Any]]:
+    """All keys with their values, those of nested configs included."""
+    if isinstance(config, dict):
+        yield from config.items()
+    for value in config.values() if isinstance(config, dict) else config:
+        if isinstance(value, dict | list | tuple):
+            yield from _items(value)
 
 
 def audit_data(data: str, data_root: str | None = None, ann_file: str | None = None) -> Data:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -43,7 +44,7 @@ def accuracy_curves(log: RunLog) -> Figure:
         for axis, role in zip(axes, roles, strict=True):
             _draw_accuracy(axis, log, role)
             _finish(axis, _TITLES[role])
-        axes[-1].set_xlabel('epoch')
+        _epochs_from_zero(axes[-1])
     return figure
 
 
@@ -67,7 +68,7 @@ def compare_runs(logs: Sequence[RunLog]) -> Figure:
                     _plot(axis, log.val[tags[role]], log.name, marker=MARKERS[i % 7], **style)
             _draw_chance(axis, logs, role)
             _finish(axis, f'{_TITLES[role]}, validation', legend=False)
-        axes[-1].set_xlabel('epoch')
+        _epochs_from_zero(axes[-1])
         _shared_legend(figure, axes)
     return figure
 
@@ -91,8 +92,7 @@ def encoder_history(log: RunLog) -> Figure:
         figure, axes = panels(len(shown), height=1.9)
         for axis, draw in zip(axes, shown, strict=True):
             draw(axis)
-            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes[-1].set_xlabel('epoch')
+        _epochs_from_zero(axes[-1])
     return figure
 
 
@@ -129,10 +129,22 @@ def _draw_accuracy(axis: Axes, log: RunLog, role: str) -> None:
     _draw_chance(axis, [log], role)
 
 
-def _plot(axis: Axes, series: Series, label: str, marker: str = '', **style: object) -> None:
+def _plot(axis: Axes, series: Series, label: str, **style: object) -> None:
+    """An accuracy in per cent."""
+    _line(axis, series.epochs, 100 * series.values, label=label, **style)
+
+
+def _line(
+    axis: Axes, epochs: np.ndarray, values: np.ndarray, marker: str = '', **style: object
+) -> None:
     # One epoch is one point, which a line alone would not show.
-    marker = marker or ('.' if len(series.values) == 1 else '')
-    axis.plot(series.epochs, 100 * series.values, label=label, marker=marker, **style)
+    axis.plot(epochs, values, marker=marker or ('.' if len(values) == 1 else ''), **style)
+
+
+def _epochs_from_zero(axis: Axes) -> None:
+    axis.set_xlim(left=0)
+    axis.set_xlabel('epoch')
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _draw_chance(axis: Axes, logs: Sequence[RunLog], role: str) -> None:
@@ -145,7 +157,6 @@ def _draw_chance(axis: Axes, logs: Sequence[RunLog], role: str) -> None:
 def _finish(axis: Axes, title: str, legend: bool = True) -> None:
     axis.set_title(title, loc='left', fontweight='bold', pad=20 if legend else None)
     axis.set(ylabel='accuracy (%)', ylim=(0, 103))
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     if legend:
         # Outside, under the title: nothing is hidden, wherever the curves run.
         axis.legend(loc='lower left', bbox_to_anchor=(0, 1), ncols=4, fontsize=7.5,
@@ -170,35 +181,32 @@ def _tags(log: RunLog) -> list[str]:
 # ------------------------------------------------------------------ the encoder's numbers
 def _draw_thresholds(axis: Axes, log: RunLog, tags: Sequence[str]) -> None:
     even = spread_thresholds(len(tags) + 1).numpy()
-    shades = plt.get_cmap('viridis')(np.linspace(0, 0.9, len(tags)))
-    for tag, start, color in zip(tags, even, shades, strict=True):
+    # The palest end of the scale would not be seen on paper.
+    shades = ListedColormap(plt.get_cmap('viridis')(np.linspace(0, 0.9, len(tags))))
+    for tag, start, color in zip(tags, even, shades.colors, strict=True):
         series = log.train[tag]
-        marker = '.' if len(series.values) == 1 else ''
-        axis.plot(series.epochs, series.values - start, color=color, marker=marker, lw=1)
+        _line(axis, series.epochs, series.values - start, color=color, lw=1)
     axis.axhline(0, color='black', lw=0.6)
     axis.set_title('Thresholds, from even spacing', loc='left', fontweight='bold')
     axis.set_ylabel('levels')
-    scale = plt.cm.ScalarMappable(
-        plt.Normalize(1, max(2, len(tags))), plt.get_cmap('viridis', 256).resampled(256)
-    )
+    scale = plt.cm.ScalarMappable(plt.Normalize(0.5, len(tags) + 0.5), shades)
     bar = axis.figure.colorbar(scale, ax=axis, pad=0.01, aspect=12)
     bar.set_label('threshold')
-    bar.set_ticks([1, max(2, len(tags))])
+    bar.set_ticks([1, len(tags)])
+    bar.minorticks_off()
 
 
 def _draw_sigma(axis: Axes, log: RunLog) -> None:
     series = log.train['encoder/sigma']
-    axis.plot(
-        series.epochs, series.values, color=ACTION, marker='.' if len(series.values) == 1 else ''
-    )
+    _line(axis, series.epochs, series.values, color=ACTION)
     axis.set_title('Sigma of the blur', loc='left', fontweight='bold')
     axis.set_ylabel('pixels')
 
 
 def _draw_range(axis: Axes, log: RunLog) -> None:
     low, high = log.train['encoder/range_low'], log.train['encoder/range_high']
-    axis.plot(high.epochs, high.values, color=ACTION, label='highest')
-    axis.plot(low.epochs, low.values, color=PRIVACY, ls='--', label='lowest')
+    _line(axis, high.epochs, high.values, color=ACTION, label='highest')
+    _line(axis, low.epochs, low.values, color=PRIVACY, ls='--', label='lowest')
     if len(low.values) > 1:
         axis.fill_between(low.epochs, low.values, high.values, color=ACTION, alpha=0.08, lw=0)
     axis.set_title('Range of the quantiser', loc='left', fontweight='bold')

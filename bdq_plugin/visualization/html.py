@@ -16,7 +16,7 @@ from .style import look
 _STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 62rem; padding: 1rem; color: #1a1a1a; background: #fff;
+body { margin: 0 auto; max-width: 72rem; padding: 1rem; color: #1a1a1a; background: #fff;
   font: 1rem/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.25; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid #ccc; }
@@ -30,6 +30,8 @@ th, td { padding: .3rem .6rem; text-align: left; border-bottom: 1px solid #ddd;
 td { white-space: nowrap; }
 td.prose { white-space: normal; min-width: 16rem; overflow-wrap: anywhere; }
 th { background: #f2f5f7; }
+tr > :first-child { position: sticky; left: 0; background: #fff; }
+th:first-child { background: #f2f5f7; }
 figure { margin: 1rem 0; }
 figure img { max-width: 100%; height: auto; display: block; }
 figcaption, .small { font-size: .85rem; color: #444; }

@@ -241,13 +241,16 @@ def _scalar(value: Any) -> float | None:
     if value.HasField('simple_value'):
         return value.simple_value
     if value.metadata.plugin_data.plugin_name == 'scalars' and value.HasField('tensor'):
-        return float(make_ndarray(value.tensor))
+        array = make_ndarray(value.tensor)
+        if array.size == 1 and np.issubdtype(array.dtype, np.number):
+            return float(array.item())
     return None
 
 
 def _curves(records: Sequence[_Record]) -> tuple[dict[str, Series], dict[str, Series]]:
+    records = [record for record in records if 'step' in record]
     train = [record for record in records if 'epoch' in record]
-    val = [record for record in records if 'epoch' not in record and 'step' in record]
+    val = [record for record in records if 'epoch' not in record]
     # The last record of an epoch has its last iteration, unless the run was told not to log it.
     per_epoch = max((math.ceil(r['step'] / max(r['epoch'], 1)) for r in train), default=1)
     return _join(train, per_epoch), _join(val, 1)

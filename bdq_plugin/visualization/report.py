@@ -19,6 +19,7 @@ from ..evaluation.pooling import pool
 from ..evaluation.results import read_result
 from ..evaluation.statistics import wilson_interval
 from ..evaluation.tables import audit_table
+from ..progress import track
 from . import html
 from .clips import audit_data, run_data, run_split_audit, test_clips
 from .curves import accuracy_curves, compare_runs, encoder_history
@@ -131,7 +132,7 @@ def _per_run(runs: Sequence[Path], what: str, make: Callable[[Path], str]) -> st
     if not runs:
         return html.note(f'no run has {what}')
     parts = []
-    for run in runs:
+    for run in track(runs, f'report, {what}', 'runs'):
         body = attempt(lambda run=run: make(run), f'{what} of {run.name}')
         parts.append(body if len(runs) == 1 else f'<h3>{html.escape(run.name)}</h3>\n{body}')
     return ''.join(parts)
@@ -360,7 +361,7 @@ def _audited(
     shown: dict[str, dict[str, Any]], make: Callable[[dict[str, Any]], str], what: str
 ) -> str:
     parts = []
-    for name, result in shown.items():
+    for name, result in track(list(shown.items()), f'report, {what}', 'encoders'):
         body = attempt(lambda result=result: make(result), f'{what} of {name}')
         parts.append(f'<details><summary>{html.escape(name)}</summary>{body}</details>\n')
     return ''.join(parts)

@@ -84,7 +84,7 @@ def contact_sheet(
     last = frames_CTHW.shape[1] - 1
     shown = np.linspace(1, last, min(columns, last)).round().astype(int)
     height, width = frames_CTHW.shape[2:]
-    note = _note(stages)
+    note = _note(stages, encoder)
     margin = 0.1 + 0.25 * bool(title) + 0.2 * bool(note)
     figure, axes = plt.subplots(
         len(stages),
@@ -145,7 +145,7 @@ def _shown_stages(
 ) -> dict[str, np.ndarray]:
     stages = encoding_stages(encoder, frames_CTHW)
     if not clear:
-        stages = {name: frames for name, frames in stages.items() if name not in CLEAR_STAGES}
+        stages = {name: frames for name, frames in stages.items() if not _is_clear(name, encoder)}
     if restored_CTHW is not None:
         stages['restored'] = restored_CTHW.float().mean(0).numpy()
     if not stages:
@@ -155,9 +155,14 @@ def _shown_stages(
     return stages
 
 
-def _note(stages: dict[str, np.ndarray]) -> str:
+def _is_clear(name: str, encoder: BDQEncoder) -> bool:
+    # Without a difference even the last stage shows the person.
+    return name in CLEAR_STAGES or not encoder.signed
+
+
+def _note(stages: dict[str, np.ndarray], encoder: BDQEncoder) -> str:
     """What must be said of a picture that shows somebody."""
-    rows = [name for name in stages if name in CLEAR_STAGES]
+    rows = [name for name in stages if _is_clear(name, encoder)]
     return CLEAR_NOTE.format(rows=', '.join(rows)) if rows else ''
 
 
@@ -190,7 +195,7 @@ def _pictures(stages: dict[str, np.ndarray], encoder: BDQEncoder, height: int) -
     count = min(map(len, stages.values()))
     rows, columns = next(iter(stages.values())).shape[1:]
     aspect, dpi = columns / rows, 100
-    note = _note(stages)
+    note = _note(stages, encoder)
     size = (len(stages) * (height * aspect + 6) / dpi, (height + 24 + 20 * bool(note)) / dpi)
     figure, axes = plt.subplots(
         1, len(stages), figsize=size, dpi=dpi, squeeze=False, layout='constrained'
@@ -215,7 +220,8 @@ def _pictures(stages: dict[str, np.ndarray], encoder: BDQEncoder, height: int) -
 
 
 def _gif(pictures: list[np.ndarray], fps: int) -> bytes:
-    first, *rest = (Image.fromarray(p).quantize(64) for p in pictures)
+    # All of it is grey, and fewer greys make a file that a README can load.
+    first, *rest = (Image.fromarray(p).convert('L').quantize(64) for p in pictures)
     stream = io.BytesIO()
     duration = round(1000 / fps)
     first.save(stream, 'gif', save_all=True, append_images=rest, duration=duration, loop=0)

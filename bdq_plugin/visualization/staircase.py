@@ -79,5 +79,6 @@ def _draw_histogram(axis: Axes, encoder: BDQEncoder, shares: np.ndarray, clips: 
     seen = 100 * shares[shares > 0]
     axis.set_ylim(10 ** np.floor(np.log10(seen.min())) / 2, 200)
     axis.set(ylabel='pixels (%), log scale')
+    axis.yaxis.set_major_formatter('{x:g}')
     noun = 'clip' if clips == 1 else 'clips'
     axis.set_title(f'Levels of {clips} {noun}', loc='left', fontweight='bold')

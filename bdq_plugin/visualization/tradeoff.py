@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.path import Path
 from matplotlib.transforms import Bbox
 
-from ..evaluation.pareto import pareto_front
+from ..evaluation.pareto import as_points, contenders, pareto_front
 from ..evaluation.pooling import PooledResult
 from .style import COLORS, NEUTRAL, look
 
@@ -22,7 +24,8 @@ def tradeoff(rows: Sequence[PooledResult]) -> Figure:
     """Action accuracy against that of the strongest attacker, with Wilson intervals.
 
     The ideal is at the top left: everything of the action, chance for the person. A mark is hollow
-    where no attacker learned its training clips: no evidence of privacy, and not in the front.
+    where no attacker learned its training clips: no evidence of privacy, and so not in the front
+    (:func:`~bdq_plugin.evaluation.pareto.contenders`). A line joins the two forms of an encoder.
 
     Args:
         rows: pooled results of one data set, protocol and panel.
@@ -44,6 +47,9 @@ def tradeoff(rows: Sequence[PooledResult]) -> Figure:
         colors = _colors(rows)
         for row in rows:
             _draw_point(axis, row, colors[row.encoder])
+        for name, color in colors.items():
+            xs, ys = zip(*(_percent(row) for row in rows if row.encoder == name), strict=True)
+            axis.plot(xs, ys, color=color, lw=1.2, zorder=1.5, gid='forms')
         _draw_front(axis, rows)
         _draw_ideal(axis, rows)
         _frame(axis, rows)
@@ -76,22 +82,20 @@ def _draw_point(axis: Axes, row: PooledResult, color: str) -> None:
         mfc=color if row.evidence_of_privacy else 'white',
         ms=6,
         elinewidth=0.7,
-        ecolor=(*plt.matplotlib.colors.to_rgb(color), 0.45),
+        ecolor=(*to_rgb(color), 0.45),
         label=f'{row.encoder} ({row.output})',
         gid='point',
     )
 
 
 def _draw_front(axis: Axes, rows: Sequence[PooledResult]) -> None:
-    # A low figure of attackers that never learned would win the front without being private.
-    rows = [row for row in rows if row.evidence_of_privacy]
+    rows = contenders(rows)
     if not rows:
         return
-    points = [(row.action.value, row.leakage.value) for row in rows]
-    front = sorted(_percent(rows[i]) for i in pareto_front(points))
+    front = sorted(_percent(rows[i]) for i in pareto_front(as_points(rows)))
     # Steps: between two points of the front nothing is known to be reachable.
     xs, ys = zip(*front, strict=True)
-    axis.step(xs, ys, where='post', color='black', lw=0.9, ls='--', zorder=1, gid='front')
+    axis.step(xs, ys, where='post', color='black', lw=0.9, ls='--', zorder=1.8, gid='front')
 
 
 def _draw_ideal(axis: Axes, rows: Sequence[PooledResult]) -> None:
@@ -123,6 +127,8 @@ def _legend(rows: Sequence[PooledResult]) -> list[Line2D]:
     handles = [mark(shape, name) for name, shape in _MARKS.items() if name in outputs]
     if not all(row.evidence_of_privacy for row in rows):
         handles.append(mark('o', 'no attacker learned', mfc='white'))
+    if len(outputs) > 1:
+        handles.append(Line2D([], [], color=NEUTRAL, lw=1.2, label='one encoder'))
     handles.append(Line2D([], [], color='black', lw=0.9, ls='--', label='Pareto front'))
     handles.append(mark('*', 'ideal', ms=10, mfc='black', mec='black'))
     return [*handles, Line2D([], [], color=NEUTRAL, lw=0.8, ls=':', label='chance')]
@@ -133,10 +139,12 @@ def _place_labels(axis: Axes, rows: Sequence[PooledResult], colors: dict[str, st
     """Name each encoder once, beside its first mark, where the name covers nothing."""
     renderer = axis.figure.canvas.get_renderer()
     marks = [axis.transData.transform(_percent(row)) for row in rows]
-    taken = [_around(x, y, 6) for x, y in marks]
-    taken.append(_around(*axis.transData.transform((100 * rows[0].leakage.chance, 100)), 9))
-    taken += [bar for row in rows for bar in _bars(axis, row)]
+    marked = [_around(x, y, 6) for x, y in marks]
+    marked.append(_around(*axis.transData.transform((100 * rows[0].leakage.chance, 100)), 9))
+    bars = [bar for row in rows for bar in _bars(axis, row)]
     first = {row.encoder: mark for row, mark in reversed(list(zip(rows, marks, strict=True)))}
+    names: list[Bbox] = []
+    leaders: list[Path] = []
     for name, mark in first.items():
         text = axis.annotate(
             name,
@@ -144,7 +152,7 @@ def _place_labels(axis: Axes, rows: Sequence[PooledResult], colors: dict[str, st
             xycoords='figure pixels',
             xytext=(0, 0),
             textcoords='offset pixels',
-            color=colors[name],
+            color=_darkened(colors[name]),
             fontsize=8,
             ha='center',
             va='center',
@@ -152,31 +160,60 @@ def _place_labels(axis: Axes, rows: Sequence[PooledResult], colors: dict[str, st
             arrowprops=dict(arrowstyle='-', color=colors[name], lw=0.5, shrinkA=0, shrinkB=4),
         )
         size = text.get_window_extent(renderer)
-        offset = _free_offset(mark, size.width, size.height, taken, axis.bbox)
-        text.set_position(offset)
+        place = mark, size.width, size.height, axis.bbox, names, leaders
+        # Where there is no room beside the intervals, a label may lie on them, but not on a mark.
+        offset = _free_offset(*place, [*marked, *bars]) or _free_offset(*place, marked) or (0, 10)
         # An anchor in pixels would be wrong at another resolution.
         text.xy, text.xycoords = axis.transData.inverted().transform(mark), 'data'
         scale = 72 / axis.figure.dpi
         text.set_position((offset[0] * scale, offset[1] * scale))
         text.set_anncoords('offset points')
-        taken.append(_box(mark, offset, size.width, size.height))
+        names.append(_box(mark, offset, size.width, size.height))
+        leaders.append(Path([mark, mark + offset]))
+
+
+def _darkened(color: str) -> tuple[float, ...]:
+    """Thin letters in the pale colours would not be read on paper."""
+    return tuple(0.65 * channel for channel in to_rgb(color))
 
 
 def _free_offset(
-    mark: np.ndarray, width: float, height: float, taken: Sequence[Bbox], inside: Bbox
-) -> tuple[float, float]:
-    """The nearest place around a mark where a label overlaps nothing, in pixels from it."""
-    candidates = [
-        (np.cos(angle) * (width / 2 + radius), np.sin(angle) * (height / 2 + radius))
-        for radius in range(10, 160, 6)
-        for angle in np.deg2rad([45, 315, 135, 225, 0, 180, 90, 270])
-    ]
-    for offset in candidates:
-        box = _box(mark, offset, width, height)
-        within = inside.x0 <= box.x0 and box.x1 <= inside.x1 + 4 and inside.y0 <= box.y0
-        if within and box.y1 <= inside.y1 and not any(box.overlaps(other) for other in taken):
-            return offset
-    return candidates[0]
+    mark: np.ndarray,
+    width: float,
+    height: float,
+    inside: Bbox,
+    names: Sequence[Bbox],
+    leaders: Sequence[Path],
+    taken: Sequence[Bbox],
+) -> tuple[float, float] | None:
+    """The nearest place around a mark where a label overlaps nothing, in pixels from it.
+
+    Args:
+        mark: where it belongs, in pixels.
+        width, height: of the label.
+        inside: where it must be.
+        names, leaders: the labels that are placed, and the lines from them to their marks: neither
+            may cross those of another.
+        taken: what else it must not cover.
+    """
+    for radius in range(10, 160, 6):
+        for angle in np.deg2rad([45, 315, 135, 225, 0, 180, 90, 270]):
+            offset = (np.cos(angle) * (width / 2 + radius), np.sin(angle) * (height / 2 + radius))
+            box, leader = _box(mark, offset, width, height), Path([mark, mark + offset])
+            within = (
+                inside.x0 <= box.x0
+                and box.x1 <= inside.x1 + 4
+                and inside.y0 <= box.y0
+                and box.y1 <= inside.y1
+            )
+            if (
+                within
+                and not box.count_overlaps([*names, *taken])
+                and not any(leader.intersects_bbox(name) for name in names)
+                and not any(other.intersects_bbox(box) for other in leaders)
+            ):
+                return offset
+    return None
 
 
 def _box(mark: np.ndarray, offset: tuple[float, float], width: float, height: float) -> Bbox:

@@ -1,5 +1,4 @@
 import json
-import subprocess
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -33,14 +32,14 @@ def fake_training(monkeypatch) -> list[list[str]]:
     """Stand in for tools/train.py; returns the commands."""
     commands = []
 
-    def run(command, **kwargs):
+    def run(command, *args):
         commands.append(command)
         folder = Path(command[command.index('--work-dir') + 1])
         encoder = build_encoder('bdq_hard', sigma=2.0)
         save_encoder(encoder, folder / 'encoder.json', dict(epoch=2, max_epochs=2))
-        return subprocess.CompletedProcess(command, 0)
+        return 0
 
-    monkeypatch.setattr(comparison.subprocess, 'run', run)
+    monkeypatch.setattr(comparison, 'follow_training', run)
     return commands
 
 
@@ -113,8 +112,7 @@ def test_a_training_of_another_process_is_left_to_it(settings: Settings, fake_tr
 
 
 def test_a_failed_training_names_its_log(settings: Settings, monkeypatch) -> None:
-    failed = subprocess.CompletedProcess([], 1)
-    monkeypatch.setattr(comparison.subprocess, 'run', lambda *args, **kwargs: failed)
+    monkeypatch.setattr(comparison, 'follow_training', lambda *args: 1)
     with pytest.raises(ValueError, match=r'training\.log'):
         train_encoder(Task(Entry('bdq_hard'), 1, 0), settings, log=lambda line: None)
     other = replace(settings, data=replace(settings.data, name='mine'))
@@ -130,7 +128,11 @@ def test_a_grid_is_filled_once(settings: Settings, fake_training, monkeypatch) -
     settings = replace(settings, panel=replace(settings.panel, networks=networks))
     entries = [Entry('pass_through'), Entry('bdq_hard'), Entry('pass_through', chunk_len=8)]
     tasks = list_tasks(entries, folds=[1], seeds=[0])
-    run_tasks(tasks, settings, log=lambda line: None)
+    lines = []
+    run_tasks(tasks, settings, log=lines.append)
+    how_far = [line for line in lines if 'cells finished' in line]
+    assert [line.split(' of ')[0] for line in how_far] == ['1', '2', '3']
+    assert ' each, about ' in how_far[1] and how_far[2] == '3 of 3 cells finished'
     cells = [cell for task in tasks for cell in task.cells(settings)]
     assert all(is_finished(cell, settings) for cell in cells) and len(cells) == 3
     results = [read_result(cell.path(settings.results)) for cell in cells]

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from bdq_plugin.evaluation.comparison import Entry
+from bdq_plugin.evaluation.pareto import contenders
 from bdq_plugin.evaluation.pooling import pool
 from bdq_plugin.evaluation.statistics import wilson_interval
 from bdq_plugin.evaluation.tables import (
@@ -126,6 +127,17 @@ def test_alpha_table_names_the_front() -> None:
     assert 'Pareto front (action against most leaked): bdq_hard_alpha1 (hard).' in text
     # ((0.8 - 0.2) / 0.8) x ((1 - 0.4) / 0.8).
     assert 'Hyper-volume 0.562' in text
+
+
+def test_what_never_learned_counts_in_no_front() -> None:
+    leaks = result([0, 1, 2, 3], encoder='bdq_hard_alpha1')
+    blind = result([0], encoder='bdq_hard_alpha2', action=9, learned=False)
+    rows = pool([leaks, blind])
+    assert [row.encoder for row in contenders(rows)] == ['bdq_hard_alpha1']
+    text = alpha_table(rows)
+    assert 'most leaked): bdq_hard_alpha1 (hard).' in text and 'count in neither' in text
+    assert 'No Pareto front: of no row did an attacker learn' in alpha_table(pool([blind]))
+    assert alpha_table([]) == 'No results yet.\n'
 
 
 def test_select_keeps_the_order_of_the_experiment() -> None:

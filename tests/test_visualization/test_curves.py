@@ -94,6 +94,16 @@ def test_history_shows_moves_from_even_spacing(log):
     np.testing.assert_allclose(drawn(limits, 'lowest').get_ydata(), [-0.25, -0.3])
 
 
+def test_one_epoch_is_seen(log):
+    """As points, on an axis that begins where training did."""
+    first = {tag: Series(curve.epochs[-1:], curve.values[-1:]) for tag, curve in log.train.items()}
+    run = RunLog('one epoch', first, {}, 'json')
+    axes = [*accuracy_curves(run).axes, *encoder_history(run).axes[:3], *compare_runs([log]).axes]
+    lines = [line for axis in axes for line in axis.lines if len(line.get_xdata()) == 1]
+    assert len(lines) == 8 and all(line.get_marker() not in ('', 'None') for line in lines)
+    assert all(axis.get_xlim()[0] == 0 for axis in axes)
+
+
 def test_real_run(finished_run):
     log = read_run(finished_run, 'tensorboard')
     assert len(accuracy_curves(log).axes) == 2

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.path import Path
 
 from bdq_plugin.evaluation.pooling import pool
 from bdq_plugin.evaluation.results import read_results
@@ -53,25 +54,35 @@ def test_front_and_ideal(rows):
     np.testing.assert_allclose(by_gid['front'].get_xydata(), [[35, 85], [40, 90], [95, 100]])
 
 
-def test_labels_overlap_neither_each_other_nor_marks(write_audit, tmp_path):
+def test_labels_of_twenty_points_can_be_read(write_audit, tmp_path):
     for i in range(12):
         write_audit(f'encoder_{i:02d}', action=12 + i % 5, subject=8 + i % 4)
+        if i % 2:
+            write_audit(f'encoder_{i:02d}', action=11 + i % 5, subject=7 + i % 4, output='hard')
     write_audit('lonely', action=20, subject=20)
     figure = tradeoff(pool(read_results(tmp_path / 'results')))
     figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()
-    texts = [text for text in figure.axes[0].texts if text.get_gid() == 'label']
-    assert len(texts) == 13
+    axis, renderer = figure.axes[0], figure.canvas.get_renderer()
+    texts = [text for text in axis.texts if text.get_gid() == 'label']
+    assert len(texts) == 13 and len(points(axis)) == 19
     # Without the leader line, which Annotation counts as its own.
     boxes = [plt.Text.get_window_extent(text, renderer) for text in texts]
-    marks = [
-        figure.axes[0].transData.transform(line.get_xydata()[0])
-        for line, _ in points(figure.axes[0]).values()
-    ]
-    for i, box in enumerate(boxes):
-        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+    marks = [axis.transData.transform(line.get_xydata()[0]) for line, _ in points(axis).values()]
+    for i, (text, box) in enumerate(zip(texts, boxes, strict=True)):
+        others = boxes[:i] + boxes[i + 1 :]
+        leader = Path([axis.transData.transform(text.xy), (box.min + box.max) / 2])
+        assert not any(box.overlaps(other) for other in others)
+        assert not any(leader.intersects_bbox(other) for other in others)
         assert not any(box.contains(*mark) for mark in marks)
         assert figure.bbox.contains(*box.min) and figure.bbox.contains(*box.max)
+
+
+def test_a_line_joins_the_forms_of_an_encoder(rows):
+    lines = [
+        line.get_xydata() for line in tradeoff(rows).axes[0].lines if line.get_gid() == 'forms'
+    ]
+    joined = [sorted(line.tolist()) for line in lines if len(line) == 2]
+    np.testing.assert_allclose(joined, [[[35, 85], [40, 90]]])
 
 
 def test_what_cannot_be_compared(rows, write_audit, tmp_path):

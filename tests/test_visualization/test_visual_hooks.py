@@ -57,8 +57,9 @@ def test_a_real_run_logs_frames_and_thresholds(finished_run):
     assert histogram.histogram_value.sum == pytest.approx(sum(learned['quantize.thresholds']))
     scalars = set(log.Tags()['scalars'])
     assert scalars >= {
-        'action/loss', 'privacy/loss', 'action/privacy_entropy', 'action/top1', 'encoder/sigma',
-        'privacy/frame_top1', 'encoder/range_low', 'encoder/range_high', 'encoder/threshold_15',
+        'action/loss', 'privacy/loss', 'action/privacy_entropy', 'action/top1_acc', 'action/top1',
+        'privacy/subject_acc', 'privacy/frame_top1', 'privacy/vote_top1', 'encoder/sigma',
+        'encoder/range_low', 'encoder/range_high', 'encoder/threshold_15',
     }  # fmt: skip
 
 

@@ -9,8 +9,9 @@ import argparse
 import dataclasses
 import sys
 
-from bdq_plugin.visualization import compare_runs, read_run, save_figure
+from bdq_plugin.visualization import compare_runs, save_figure
 from bdq_plugin.visualization.logs import SOURCES
+from bdq_plugin.visualization.scripts import read_runs
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -25,9 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.names and len(args.names) != len(args.work_dirs):
         parser.error(f'{len(args.work_dirs)} runs, but {len(args.names)} names')
     try:
-        logs = [read_run(folder, args.source) for folder in args.work_dirs]
-        for warning in (warning for log in logs for warning in log.warnings):
-            print(f'warning: {warning}', file=sys.stderr)
+        logs = read_runs(args.work_dirs, args.source)
         names = args.names or [log.name for log in logs]
         named = [dataclasses.replace(log, name=n) for log, n in zip(logs, names, strict=True)]
         print(save_figure(compare_runs(named), args.out))

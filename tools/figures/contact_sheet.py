@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--frames', type=int, default=16, help='frames, spread over the video')
     parser.add_argument('--columns', type=int, default=6, help='frames to show')
     parser.add_argument('--fps', type=int, default=8, help='of an animation')
+    parser.add_argument('--height', type=int, default=144, help='of its frames, pixels')
     parser.add_argument('--title', default='')
     parser.add_argument('--no-clear', dest='clear', action='store_false')
     parser.add_argument(
@@ -51,7 +52,7 @@ def draw(args: argparse.Namespace) -> None:
     frames, restored = load(args, encoder)
     options = dict(clear=args.clear, restored_CTHW=restored)
     if args.out.lower().endswith(('.gif', '.mp4')):
-        print(animate(encoder, frames, args.out, args.fps, **options))
+        print(animate(encoder, frames, args.out, args.fps, height=args.height, **options))
     else:
         sheet = contact_sheet(encoder, frames, args.columns, args.title, **options)
         print(save_figure(sheet, args.out))
