@@ -23,9 +23,9 @@ from bdq_plugin.deploy.encoding import (
     encode_stream,
 )
 from bdq_plugin.deploy.packed import COMPRESSIONS
-from bdq_plugin.deploy.progress import StreamProgress
 from bdq_plugin.deploy.streaming import StreamingEncoder
 from bdq_plugin.deploy.video_io import VIDEO_SUFFIXES, open_source, public_name
+from bdq_plugin.progress import Progress
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -68,7 +68,7 @@ def encode_one(
                 every=args.every,
                 short_side=args.short_side,
                 crop=args.crop,
-                progress=StreamProgress(public_name(frames.name), frames.num_frames),
+                progress=Progress(public_name(frames.name), frames.num_frames, 'frames'),
                 summary=summary,
                 chunk_frames=args.chunk_frames,
                 compression=args.compression,

@@ -4,12 +4,14 @@
     python tools/recognize.py CONFIG CHECKPOINT 0            # a camera, until Ctrl-C
     python tools/recognize.py CONFIG CHECKPOINT clip.bdq     # codes alone; also .mkv of codes
 
-CONFIG and CHECKPOINT are of stage 2, such as configs/bdq_kth_action.py.
+CONFIG and CHECKPOINT are of stage 2, such as configs/bdq_kth_action.py. A line is one window of
+frames; the last line, of a source that ends, is the mean of all windows.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +25,9 @@ from bdq_plugin.deploy.packed import PackedReader
 from bdq_plugin.deploy.recognition import ActionRecognizer, Recognition
 from bdq_plugin.deploy.video_io import CodesVideoReader, SourceError, open_source
 
+# Of a live stream, for a recipe that reads whole clips: about as long as an action lasts.
+LIVE_SECONDS = 3.0
+
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -32,8 +37,14 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint of stage 2')
     parser.add_argument('source', help='video, camera index, address, or .bdq / .mkv of codes')
     parser.add_argument('--labels', nargs='+', help='names of the classes, or a file of them')
-    parser.add_argument('--window', type=int, help='frames an answer (default: the config)')
+    parser.add_argument(
+        '--window',
+        type=int,
+        help='frames an answer; by default what the config reads, and where that is a whole clip, '
+        f'{LIVE_SECONDS:.0f} s of a live stream',
+    )
     parser.add_argument('--stride', type=int, help='frames between answers (default: half)')
+    parser.add_argument('--timeout', type=float, default=10.0, help='silence of an address, s')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--threads', type=int, help='of the network on the CPU')
     return parser.parse_args(arguments)
@@ -58,13 +69,25 @@ def open_codes(source: str) -> PackedReader | CodesVideoReader | None:
     return None
 
 
-def show(answers: Iterator[Recognition], frame_rate: Fraction) -> None:
-    start, windows = time.monotonic(), 0
-    for answer in answers:
-        windows += 1
+def show(
+    recognizer: ActionRecognizer, answers: Iterator[Recognition], frame_rate: Fraction
+) -> None:
+    """Print the answers as they come, and their mean where the source ends, or breaks off."""
+    start, given = time.monotonic(), []
+
+    def line(answer: Recognition, mark: str = '') -> str:
         first, last = answer.first / float(frame_rate), (answer.last + 1) / float(frame_rate)
-        print(f'{first:8.2f} to {last:8.2f} s  {answer.label}  {answer.confidence:.2f}', flush=True)
-    print(f'{windows / (time.monotonic() - start):.2f} windows a second', file=sys.stderr)
+        return f'{first:8.2f} to {last:8.2f} s  {answer.label}  {answer.confidence:.2f}{mark}'
+
+    try:
+        for answer in answers:
+            given.append(answer)
+            print(line(answer), flush=True)
+    finally:
+        if len(given) > 1:
+            print(line(recognizer.overall(given), '  mean of all windows'))
+        speed = len(given) / (time.monotonic() - start)
+        print(f'{speed:.2f} windows a second', file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,12 +101,15 @@ def main(arguments: list[str] | None = None) -> int:
         )
         codes = open_codes(args.source)
         if codes is not None:
-            show(recognizer.on_codes(codes.form, codes, **options), codes.frame_rate)
+            answers = recognizer.on_codes(codes.form, codes, **options)
+            show(recognizer, answers, codes.frame_rate)
             return 0
         with ExitStack() as stack:
-            source = stack.enter_context(open_source(args.source))
+            source = stack.enter_context(open_source(args.source, timeout=args.timeout))
+            if source.live and recognizer.reads_whole_clips and not args.window:
+                options['window'] = math.ceil(LIVE_SECONDS * source.frame_rate)
             frames = (frame.pixels for frame in source)
-            show(recognizer.on_frames(frames, **options), source.frame_rate)
+            show(recognizer, recognizer.on_frames(frames, **options), source.frame_rate)
     except KeyboardInterrupt:
         return 0
     except (OSError, ValueError) as error:

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ..camera_form import CameraForm
+from ..progress import Progress
 from .packed import PackedWriter
-from .progress import StreamProgress
 from .streaming import StreamingEncoder
 from .video_io import CameraSource, CodesVideoWriter, VideoSource
 
@@ -126,7 +126,7 @@ def encode_stream(
     every: int = 1,
     short_side: int | None = None,
     crop: int | None = None,
-    progress: StreamProgress | None = None,
+    progress: Progress | None = None,
     summary: EncodingSummary | None = None,
     **packed: object,
 ) -> EncodingSummary:
@@ -163,7 +163,8 @@ def encode_stream(
             for index, (time_ms, pixels) in enumerate(source):
                 if progress is not None:
                     sent = writers[0].bytes_written if writers else 0
-                    progress.update(index, 8 * sent / max(summary.seconds, 1e-3))
+                    leaving = 8e-6 * sent / max(summary.seconds, 1e-3)
+                    progress.update(index, f'{leaving:.2f} Mbit/s leave')
                 if index % every:
                     continue
                 codes = encoder(fit_frame(pixels, short_side, crop))
@@ -176,10 +177,10 @@ def encode_stream(
                         writers.append(stack.enter_context(writer))
                 for writer in writers:
                     writer.write(codes, time_ms - origin)
-                summary.frames += 1
                 summary.seconds = (time_ms - origin) / 1000 + 1 / float(rate)
                 summary.source_bytes = source.bytes_read
                 summary.raw_bytes += every * pixels.size
+                summary.frames += 1
                 if summary.frames == max_frames:
                     break
     finally:

@@ -7,25 +7,16 @@ compiler turns into vector instructions. All arithmetic is in whole numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numba
 import numpy as np
 
 from ..camera_form import CameraForm
+from .compilation import compiled
 
 # Thresholds are counted this many at a time: the partial count stays in a register.
 GROUP = 8
 
 
-def _compile(function: Callable) -> Callable:
-    try:
-        return numba.njit(cache=True)(function)
-    except RuntimeError:  # nowhere to keep the compiled code, as on a read-only file system
-        return numba.njit(function)
-
-
-@_compile
+@compiled
 def _pad_row(pixels, margin, zeros, channels, padded):
     """A row of pixels to ``padded``, which is longer by ``margin`` values at each end."""
     size = pixels.size
@@ -37,19 +28,19 @@ def _pad_row(pixels, margin, zeros, channels, padded):
         inside[i] = pixels[i]
 
 
-@_compile
+@compiled
 def _scale(tap, row, out):
     for i in range(out.size):
         out[i] = tap * row[i]
 
 
-@_compile
+@compiled
 def _accumulate(tap, left, right, out):
     for i in range(out.size):
         out[i] += tap * (np.int32(left[i]) + right[i])
 
 
-@_compile
+@compiled
 def _filter_row(padded, taps, channels, out):
     """Sums of at most 255 * 256, so 16 bits do; the kernel is symmetric."""
     half, size = taps.size // 2, out.size
@@ -59,7 +50,7 @@ def _filter_row(padded, taps, channels, out):
         _accumulate(taps[k], left[:size], right[:size], out)
 
 
-@_compile
+@compiled
 def _subtract(values, previous):
     """``values`` becomes the difference, ``previous`` what ``values`` was."""
     for i in range(values.size):
@@ -68,13 +59,13 @@ def _subtract(values, previous):
         previous[i] = value
 
 
-@_compile
+@compiled
 def _add(noise, values):
     for i in range(values.size):
         values[i] += noise[i]
 
 
-@_compile
+@compiled
 def _count_below(values, t0, t1, t2, t3, t4, t5, t6, t7, counts):
     """Add to ``counts`` how many of the eight thresholds lie strictly below each value."""
     for i in range(values.size):
@@ -91,13 +82,13 @@ def _count_below(values, t0, t1, t2, t3, t4, t5, t6, t7, counts):
         )
 
 
-@_compile
+@compiled
 def _store(counts, out):
     for i in range(out.size):
         out[i] = counts[i]
 
 
-@_compile
+@compiled
 def _encode(
     frame,
     channels,

@@ -8,13 +8,16 @@
     payload = compressed( times u64[frames] in ms from the first frame | codes )
     codes   = levels [frame, channel, row, column], 1, 2, 4 or 8 bits each, low bits first
 
+With compression ``'context'`` the times stand as they are and the codes are those of
+:mod:`.context_coder`: the fewest bits, more slowly.
+
 All numbers are little-endian. A chunk's CRC32 covers its frames, its length and its payload, so
 damage anywhere in a chunk is noticed. A file without the end mark was cut off between two chunks
 and is otherwise whole.
 
-Codes are packed to whole bits and then compressed. Predicting them first, from the frame before or
-the row above, makes files of 16 levels larger (``python -m benchmarks.packing``): what stands still
-is noise around a threshold.
+Otherwise codes are packed to whole bits and then compressed. Predicting them first, from the frame
+before or the row above, makes files of 16 levels larger (``python -m benchmarks.packing``): what
+stands still is noise around a threshold.
 """
 
 from __future__ import annotations
@@ -26,8 +29,10 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -36,7 +41,8 @@ from ..camera_form import CameraForm
 
 MAGIC = b'BDQCODES'
 VERSION = 1
-COMPRESSIONS = ('zstd', 'lzma', 'zlib')
+COMPRESSIONS = ('zstd', 'lzma', 'zlib', 'context')
+CONTEXT_LEVELS = 16
 _PREFIX = struct.Struct('<8sII')
 _BLOCK = struct.Struct('<4sIII')
 _CHUNK, _END = b'BDQC', b'BDQE'
@@ -67,8 +73,9 @@ class PackedWriter:
         shape: of every frame of codes, (H, W) or (H, W, C).
         frame_rate: nominal frames a second; the times of the frames are what counts.
         chunk_frames: frames a chunk. More compress better; a crash loses at most one chunk.
-        compression: ``'zstd'`` (the package zstandard), ``'lzma'`` or ``'zlib'``; None takes zstd
-            where it is installed, else zlib.
+        compression: ``'zstd'`` (the package zstandard), ``'lzma'``, ``'zlib'``, or ``'context'``
+            (the package numba, 16 levels at most); None takes zstd where it is installed, else
+            zlib.
 
     Raises:
         OSError: the file cannot be written. What was written before remains a valid file.
@@ -93,6 +100,11 @@ class PackedWriter:
             raise ValueError(f"unknown compression '{compression}': choose one of {COMPRESSIONS}")
         if compression == 'zstd' and not has_zstd():
             raise ValueError("compression 'zstd' needs `pip install zstandard`; or choose 'zlib'")
+        if compression == 'context' and form.num_levels > CONTEXT_LEVELS:
+            raise ValueError(
+                f"compression 'context' takes {CONTEXT_LEVELS} levels at most, the encoder has "
+                f"{form.num_levels}: choose 'zstd' or 'lzma'"
+            )
         if len(shape) not in (2, 3) or min(shape) < 1 or chunk_frames < 1:
             raise ValueError(
                 f'frames are (H, W) or (H, W, C) and chunks of 1 frame or more, got {shape} and '
@@ -165,8 +177,12 @@ class PackedWriter:
             )
         if codes.ndim == 4:
             codes = np.moveaxis(codes, -1, 1)
-        raw = times.tobytes() + pack_bits(codes, bits_per_code(self.num_levels))
-        self._append(_block(_CHUNK, len(pending), _compress(raw, self.compression)))
+        if self.compression == 'context':
+            payload = times.tobytes() + _coder().encode_codes(codes, self.num_levels)
+        else:
+            raw = times.tobytes() + pack_bits(codes, bits_per_code(self.num_levels))
+            payload = _compress(raw, self.compression)
+        self._append(_block(_CHUNK, len(pending), payload))
         self._frames += len(pending)
 
     def _append(self, data: bytes) -> None:
@@ -176,7 +192,8 @@ class PackedWriter:
                 view = view[self._file.write(view) :]
         except OSError as error:
             # Half a chunk would read as damage: leave the file as it was before.
-            self._file.truncate(self.bytes_written)
+            with suppress(OSError):  # what is no regular file has no length
+                self._file.truncate(self.bytes_written)
             self._file.close()
             raise OSError(
                 error.errno,
@@ -231,6 +248,8 @@ class PackedReader:
             raise PackedError(f"{self.path}: unknown compression '{self.compression}'")
         if self.compression == 'zstd' and not has_zstd():
             raise PackedError(f'{self.path} is compressed with zstd: `pip install zstandard`')
+        if self.compression == 'context' and self.form.num_levels > CONTEXT_LEVELS:
+            raise PackedError(f'{self.path}: its header names {self.form.num_levels} levels')
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Frames of codes, in order; see :meth:`frames`."""
@@ -311,19 +330,31 @@ class PackedReader:
         return kind, frames, payload
 
     def _unpack(self, frames: int, payload: bytes, done: int) -> tuple[np.ndarray, np.ndarray]:
+        if not 1 <= frames <= self.chunk_frames:
+            raise self._damage(done, 'a chunk holds another number of frames than it may')
+        channels, (height, width) = self.shape[2:], self.shape[:2]
+        if self.compression == 'context':
+            raw, coded = payload[: 8 * frames], payload[8 * frames :]
+            if len(raw) < 8 * frames or self._values(frames) > _coder().CODES_A_BYTE * len(coded):
+                raise self._damage(done, 'a chunk holds another number of codes than it says')
+            shape = (frames, *channels, height, width)
+            codes = _coder().decode_codes(coded, shape, self.form.num_levels)
+        else:
+            raw, codes = self._unpack_bits(frames, payload, done)
+            codes = codes.reshape(frames, *channels, height, width)
+        times = np.frombuffer(raw, '<u8', frames)
+        return times, np.ascontiguousarray(np.moveaxis(codes, 1, -1)) if channels else codes
+
+    def _unpack_bits(self, frames: int, payload: bytes, done: int) -> tuple[bytes, np.ndarray]:
         bits = bits_per_code(self.form.num_levels)
         size = 8 * frames + -(-self._values(frames) * bits // 8)
         try:
             raw = _decompress(payload, self.compression, size)
         except Exception as error:
             raise self._damage(done, f'it does not decompress ({error})') from error
-        if not 1 <= frames <= self.chunk_frames or len(raw) != size:
+        if len(raw) != size:
             raise self._damage(done, 'a chunk holds another number of codes than it says')
-        times = np.frombuffer(raw, '<u8', frames)
-        codes = unpack_bits(raw[8 * frames :], bits, self._values(frames))
-        height, width, *channels = self.shape
-        codes = codes.reshape(frames, *channels, height, width)
-        return times, np.ascontiguousarray(np.moveaxis(codes, 1, -1)) if channels else codes
+        return raw, unpack_bits(raw[8 * frames :], bits, self._values(frames))
 
 
 def has_zstd() -> bool:
@@ -355,6 +386,13 @@ def unpack_bits(data: bytes, bits: int, count: int) -> np.ndarray:
     for place in range(per_byte):
         codes[:, place] = packed >> np.uint8(bits * place) & np.uint8((1 << bits) - 1)
     return codes.reshape(-1)[:count]
+
+
+def _coder() -> ModuleType:
+    # Here, not at the top: numba takes half a second to import.
+    from . import context_coder
+
+    return context_coder
 
 
 def _base_dict(form: CameraForm) -> dict[str, Any]:

@@ -2,18 +2,22 @@
 
 Both ways share the test pipeline of the config and the network. With codes there is no clear video
 any more: levels become the values that they stand for, in place of the encoder's output.
+
+Frames are chosen as the test pipeline chooses them. A recipe with ``SampleFrames`` reads frames at
+a fixed distance: such windows slide over any stream. One with ``UniformSample``, or with segments
+for a 2D network, spreads its frames over a whole clip: its window is the whole source.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from mmaction.registry import DATASETS, MODELS
+from mmaction.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
@@ -21,6 +25,7 @@ from torch import nn
 
 from ..camera_form import CameraForm
 from ..datasets.video_reader import ArrayReader
+from ..paths import find_config
 from ..safe_load import load_checkpoint
 from .streaming import decode
 
@@ -29,12 +34,16 @@ _TEMPORAL = ('ClipInit', 'SampleFrames', 'UniformSample', 'ClipDecode')
 
 
 class Recognition(NamedTuple):
-    """What was seen in one window: its first and last frame, a label, its probability."""
+    """What was seen in one window: its first and last frame, a label, its probability.
+
+    ``scores`` are the probabilities of all classes, float32 of shape (classes,).
+    """
 
     first: int
     last: int
     label: str
     confidence: float
+    scores: np.ndarray
 
 
 class ActionRecognizer:
@@ -59,9 +68,7 @@ class ActionRecognizer:
         device: str = 'cpu',
     ) -> None:
         if not isinstance(config, Config):
-            if not Path(config).is_file():
-                raise FileNotFoundError(f'no config {config}; the recipes are in configs/')
-            config = Config.fromfile(config)
+            config = Config.fromfile(find_config(config))
         init_default_scope('mmaction')
         self.config = config
         self.model: nn.Module = MODELS.build(config.model)
@@ -75,24 +82,48 @@ class ActionRecognizer:
         if checkpoint is not None:
             meta = load_weights(self.model, checkpoint)
         self.model.to(device).eval()
-        self.pipeline = [dict(step) for step in config.test_pipeline]
         num_classes = self.model.cls_head.num_classes
         self.labels = _labels(labels, meta, config, num_classes)
-        self._whole = Compose(self.pipeline)
+        self.pipeline = [dict(step) for step in config.test_pipeline]
+        self._sampling = next((s for s in self.pipeline if 'clip_len' in s), None)
+        if self._sampling is None:
+            raise ValueError('no step of the test pipeline has a clip_len: it samples no frames')
+        self._segments = self.preprocessor.format_shape == 'NCHW'
         self._spatial = Compose([s for s in self.pipeline if s['type'] not in _TEMPORAL])
 
     @property
-    def window(self) -> int:
-        """Frames of clear video that one answer needs."""
-        for step in self.pipeline:
-            if 'clip_len' in step:
-                return step['clip_len'] * step.get('frame_interval', 1)
-        raise ValueError('no step of the test pipeline has a clip_len: give a window in frames')
+    def reads_whole_clips(self) -> bool:
+        """Whether the recipe spreads its frames over a whole clip, however long that is."""
+        return self._segments or self._sampling['type'] == 'UniformSample'
 
     @property
-    def code_window(self) -> int:
-        """Frames of codes that one answer needs."""
-        return self.window - self.preprocessor.encoder.drops_frames
+    def interval(self) -> int:
+        """Frames from one that the network reads to the next, where it reads no whole clips.
+
+        A camera for this network encodes each ``interval``-th frame alone.
+        """
+        return self._sampling.get('frame_interval', 1)
+
+    @property
+    def frames_read(self) -> int:
+        """Clear frames that one answer is made of."""
+        clips = self._sampling.get('num_clips', 1) if self._segments else 1
+        return clips * self._sampling['clip_len']
+
+    @property
+    def codes_read(self) -> int:
+        """Frames of codes that one answer is made of."""
+        return self.frames_read - self.preprocessor.encoder.drops_frames
+
+    @property
+    def window(self) -> int | None:
+        """Clear frames from the first to the last that one answer needs; None: the whole source."""
+        return None if self.reads_whole_clips else (self.frames_read - 1) * self.interval + 1
+
+    @property
+    def code_window(self) -> int | None:
+        """Frames of codes that one answer needs; None: the whole source."""
+        return None if self.reads_whole_clips else self.codes_read
 
     def on_frames(
         self, frames: Iterable[np.ndarray], *, window: int | None = None, stride: int | None = None
@@ -101,10 +132,14 @@ class ActionRecognizer:
 
         Args:
             frames: uint8, (H, W) or RGB (H, W, 3).
-            window: frames an answer, :attr:`window` by default.
+            window: frames an answer, :attr:`window` by default. A stream without end needs one
+                where the recipe reads whole clips.
             stride: frames from one window to the next, half a window by default.
+
+        Raises:
+            ValueError: the source is shorter than a window.
         """
-        yield from _slide(frames, window or self.window, stride, self._label_frames)
+        yield from self._slide(frames, window or self.window, stride, self._score_frames)
 
     def on_codes(
         self,
@@ -116,6 +151,10 @@ class ActionRecognizer:
     ) -> Iterator[Recognition]:
         """Label windows of codes; the encoder is not run.
 
+        The codes are of frames as far apart as those that the network was trained on:
+        :attr:`interval`. A recipe that reads whole clips has no such number, and codes of
+        consecutive frames are not what it was trained on; a warning says so.
+
         Args:
             form: what the codes stand for, from the packed file.
             codes: uint8 levels, (H, W) or (H, W, 3), frame after frame.
@@ -123,15 +162,21 @@ class ActionRecognizer:
             stride: frames from one window to the next, half a window by default.
 
         Raises:
-            ValueError: the codes are of another encoder than the network was trained on.
+            ValueError: the codes are of another encoder than the network was trained on, or fewer
+                than a window.
         """
         self._check_form(form)
-        yield from _slide(
+        yield from self._slide(
             codes,
             window or self.code_window,
             stride,
-            lambda clip: self._label_codes(form, clip),
+            lambda clip: self._score_codes(form, clip),
         )
+
+    def overall(self, answers: Sequence[Recognition]) -> Recognition:
+        """One answer from those of all windows: the mean of their probabilities."""
+        scores = np.mean([answer.scores for answer in answers], axis=0)
+        return self._answer(answers[0].first, answers[-1].last, scores)
 
     def _check_form(self, form: CameraForm) -> None:
         encoder = self.preprocessor.encoder
@@ -148,15 +193,38 @@ class ActionRecognizer:
                 'differ; encode with the encoder.json of the same work_dir'
             )
 
-    @torch.no_grad()
-    def _label_frames(self, clip: np.ndarray) -> tuple[str, float]:
-        item = dict(_ITEM, video_reader=ArrayReader(clip), start_index=0, num_frames=len(clip))
-        data = pseudo_collate([self._whole(item)])
-        return self._best(self.model.test_step(data))
+    def _sample(self, count: int, *, codes: bool) -> dict[str, Any]:
+        """The sampling step of the test pipeline, for a window of so many frames."""
+        step = dict(self._sampling)
+        if not self._segments:
+            step['num_clips'] = 1  # a window is one view
+        if self.reads_whole_clips:
+            spread = 'num_clips' if step.get('num_clips', 1) > 1 else 'clip_len'
+            step[spread] -= self.frames_read - self.codes_read if codes else 0
+            return step
+        interval = 1 if codes else self.interval
+        return dict(step, clip_len=1 + (count - 1) // interval, frame_interval=interval)
 
     @torch.no_grad()
-    def _label_codes(self, form: CameraForm, clip: np.ndarray) -> tuple[str, float]:
-        values = decode(form, clip)
+    def _score_frames(self, clip: np.ndarray) -> np.ndarray:
+        step = self._sample(len(clip), codes=False)
+        pipeline = Compose([step if s is self._sampling else s for s in self.pipeline])
+        item = dict(_ITEM, video_reader=ArrayReader(clip), start_index=0, num_frames=len(clip))
+        samples = self.model.test_step(pseudo_collate([pipeline(item)]))
+        return samples[0].pred_score.cpu().numpy()
+
+    @torch.no_grad()
+    def _score_codes(self, form: CameraForm, clip: np.ndarray) -> np.ndarray:
+        if self.reads_whole_clips and len(clip) > 2 * self.codes_read:
+            warnings.warn(
+                f'the network was trained on differences of {self.frames_read} frames spread over '
+                f'a clip; these are {len(clip)} codes of frames nearer to each other. Encode with '
+                '--every, or train on consecutive frames (configs/bdq_ixmas_cpu_stream_action.py)',
+                stacklevel=2,
+            )
+        step = TRANSFORMS.build(self._sample(len(clip), codes=True))
+        indices = step.transform(dict(total_frames=len(clip), start_index=0))['frame_inds']
+        values = decode(form, clip[indices])
         item = dict(
             _ITEM,
             imgs=list(values),
@@ -164,49 +232,53 @@ class ActionRecognizer:
             original_shape=values.shape[1:3],
             num_clips=1,
             clip_len=len(values),
-            frame_inds=np.arange(len(values)),
+            frame_inds=indices,
         )
         packed = self._spatial(item)
         inputs = packed['inputs'].float().to(next(self.model.parameters()).device)
-        if self.preprocessor.format_shape == 'NCTHW':  # (1, C, T, H, W), one view
-            x = self.preprocessor.normalize_encoded(inputs)[None]
-        else:  # (T, C, H, W)
+        if self._segments:  # (T, C, H, W)
             x = self.preprocessor.normalize_encoded(inputs.transpose(0, 1)).transpose(0, 1)[None]
-        return self._best(self.model(x.contiguous(), [packed['data_samples']], mode='predict'))
+        else:  # (1, C, T, H, W), one view
+            x = self.preprocessor.normalize_encoded(inputs)[None]
+        samples = self.model(x.contiguous(), [packed['data_samples']], mode='predict')
+        return samples[0].pred_score.cpu().numpy()
 
-    def _best(self, samples: list[Any]) -> tuple[str, float]:
-        scores = samples[0].pred_score
+    def _answer(self, first: int, last: int, scores: np.ndarray) -> Recognition:
         best = int(scores.argmax())
-        return self.labels[best], float(scores[best])
+        return Recognition(first, last, self.labels[best], float(scores[best]), scores)
+
+    def _slide(
+        self,
+        frames: Iterable[np.ndarray],
+        window: int | None,
+        stride: int | None,
+        score: Callable[[np.ndarray], np.ndarray],
+    ) -> Iterator[Recognition]:
+        stride = max(1, (window or 2) // 2) if stride is None else stride
+        if stride < 1 or (window is not None and window < 1):
+            raise ValueError(f'window and stride are 1 frame or more, got {window} and {stride}')
+        kept: list[np.ndarray] = []
+        count, due = 0, window
+        for count, frame in enumerate(frames, start=1):
+            # The networks read three channels; a pipeline with ToGray makes one of them again.
+            frame = frame[..., None] if frame.ndim == 2 else frame
+            kept.append(np.repeat(frame, 3, axis=2) if frame.shape[2] == 1 else frame)
+            if window is not None:
+                del kept[:-window]
+            if count == due:
+                yield self._answer(count - window, count - 1, score(np.stack(kept)))
+                due += stride
+        if window is None and kept:
+            yield self._answer(0, count - 1, score(np.stack(kept)))
+        elif due == window:
+            raise ValueError(
+                f'the source has {count} frames, a window needs {window or 1}: give a smaller '
+                '--window'
+            )
 
 
 # What stock transforms expect of an item of a data set.
 _ITEM = dict(filename='stream', modality='RGB', label=-1)
-
-
-def _slide(
-    frames: Iterable[np.ndarray],
-    window: int,
-    stride: int | None,
-    label: Callable[[np.ndarray], tuple[str, float]],
-) -> Iterator[Recognition]:
-    stride = max(1, window // 2) if stride is None else stride
-    if window < 1 or stride < 1:
-        raise ValueError(f'window and stride are 1 frame or more, got {window} and {stride}')
-    kept: list[np.ndarray] = []
-    due = window - 1
-    for index, frame in enumerate(frames):
-        # The networks read three channels; a pipeline with ToGray makes one of them again.
-        frame = frame[..., None] if frame.ndim == 2 else frame
-        kept.append(np.repeat(frame, 3, axis=2) if frame.shape[2] == 1 else frame)
-        del kept[:-window]
-        if index == due:
-            yield Recognition(index - window + 1, index, *label(np.stack(kept)))
-            due += stride
-    if due == window - 1:
-        raise ValueError(
-            f'the source has {len(kept)} frames, a window needs {window}: give a smaller --window'
-        )
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike) -> dict[str, Any]:

@@ -117,6 +117,9 @@ class VideoSource:
         self._stream.codec_context.thread_count = threads
         self.frame_rate = Fraction(self._stream.average_rate or 25)
         self.num_frames = self._stream.frames
+        # A camera's stream has no end: FFmpeg ends quietly where the other side is gone. By HTTP
+        # come files as well, and there it does tell.
+        self._endless = self.live and not self.name.lower().startswith('http')
 
     def __iter__(self) -> Iterator[TimedFrame]:
         """Frames in the order of display.
@@ -135,10 +138,11 @@ class VideoSource:
                 )
             shape = pixels.shape
             if frame.pts is None or frame.time_base is None:
-                time_ms = round(1000 * count / self.frame_rate)
+                time_ms = 0 if count == 0 else last + round(1000 / self.frame_rate)
             else:
                 seconds = frame.pts * frame.time_base
-                first = seconds if first is None else first
+                # The first frames of an RTSP stream have no time: they came before it.
+                first = seconds - count / self.frame_rate if first is None else first
                 time_ms = round(1000 * (seconds - first))
             # Two frames never share a millisecond, and a clock that jumps back is held.
             last = max(time_ms, last + 1)
@@ -146,6 +150,10 @@ class VideoSource:
             count += 1
         if count == 0:
             raise SourceError(f'{public_name(self.name)}: not one frame can be decoded')
+        if self._endless:
+            raise SourceError(
+                f'{public_name(self.name)}: ends after {count} frames; the other side has closed it'
+            )
         missing = self.num_frames - count
         if not self.live and missing > max(2, _SHORTFALL * self.num_frames):
             raise SourceError(
@@ -458,6 +466,8 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, av.error.ExitError):  # what PyAV's timeout makes of a silent stream
+        return 'nothing came before the timeout'
     return getattr(error, 'strerror', None) or str(error) or type(error).__name__
 
 

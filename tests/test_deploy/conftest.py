@@ -5,15 +5,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.subtitles.subtitle import SubtitleSet
 
+import bdq_plugin
 from bdq_plugin.encoders import build_encoder, save_encoder
 
-SECRETS = ('TopSecretTitle', '+48.8584+002.2945', '2020-02-03')
+# What a source with ``metadata`` holds beside its pictures; containers differ in what they keep.
+SECRETS = (
+    'TopSecretTitle',
+    'TopSecretTrack',
+    'TopSecretSpeech',
+    'TopSecretChapter',
+    'TopSecretFile',
+    'TopSecretText',
+    '+48.8584+002.2945',
+    '2020-02-03',
+)
 
 
 @pytest.fixture(scope='session')
@@ -41,17 +54,13 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:
         path = tmp_path / name
         with av.open(str(path), 'w') as container:
-            if metadata:
-                container.metadata.update(
-                    title=SECRETS[0], location=SECRETS[1], creation_time=f'{SECRETS[2]}T10:00:00Z'
-                )
             video = container.add_stream(codec, rate=25, options=options or {})
             video.height, video.width = frames.shape[1:3]
             video.pix_fmt = pix_fmt
             video.codec_context.time_base = Fraction(1, 1000)
             if rotation is not None:
                 video.set_display_rotation(rotation)
-            audio = container.add_stream('aac', rate=16000) if metadata else None
+            others = add_secrets(container, video) if metadata else []
             times_ms = times_ms or [40 * i for i in range(len(frames))]
             for pixels, time_ms in zip(frames, times_ms, strict=True):
                 source = 'gray' if pixels.ndim == 2 else 'rgb24'
@@ -59,16 +68,50 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
                 frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
                 container.mux(video.encode(frame))
             container.mux(video.encode())
-            if audio is not None:
-                silence = av.AudioFrame.from_ndarray(
-                    np.zeros((1, 1024), np.float32), format='fltp', layout='mono'
-                )
-                silence.sample_rate, silence.pts = 16000, 0
-                container.mux(audio.encode(silence))
-                container.mux(audio.encode())
+            for packets in others:
+                container.mux(packets())
         return path
 
     return make
+
+
+def add_secrets(
+    container: av.container.OutputContainer, video: av.VideoStream
+) -> list[Callable[[], list[av.Packet]]]:
+    """Tags, location, time of day, chapters, an attachment, sound and subtitles.
+
+    Returns:
+        What gives the packets of the sound and of the subtitles, for behind those of the video.
+    """
+    moment = f'{SECRETS[7]}T10:00:00Z'
+    container.metadata.update(title=SECRETS[0], location=SECRETS[6], creation_time=moment)
+    video.metadata.update(title=SECRETS[1], creation_time=moment)
+    chapter = dict(id=1, start=0, end=200, time_base=Fraction(1, 1000))
+    container.set_chapters([dict(chapter, metadata=dict(title=SECRETS[3]))])
+    matroska = container.format.name == 'matroska'
+    if matroska:
+        container.add_attachment(SECRETS[4], 'text/plain', SECRETS[5].encode())
+    audio = container.add_stream('aac', rate=16000)
+    subtitles = container.add_stream('ass' if matroska else 'mov_text')
+    subtitles.codec_context.subtitle_header = (
+        b'[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Style, Name, '
+        b'MarginL, MarginR, MarginV, Effect, Text\n'
+    )
+
+    def sound() -> list[av.Packet]:
+        samples = np.random.default_rng(0).normal(0, 0.1, (1, 1024)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(samples, format='fltp', layout='mono')
+        frame.sample_rate, frame.pts = 16000, 0
+        return [*audio.encode(frame), *audio.encode()]
+
+    def speech() -> list[av.Packet]:
+        line = f'0,0,Default,,0,0,0,,{SECRETS[2]}'.encode()
+        packet = subtitles.codec_context.encode_subtitle(SubtitleSet.create(line, 0, 200))
+        packet.stream, packet.time_base = subtitles, Fraction(1, 1000)
+        packet.pts, packet.dts, packet.duration = 0, 0, 200
+        return [packet]
+
+    return [sound, speech]
 
 
 @pytest.fixture
@@ -83,3 +126,19 @@ def moving_frames(count: int, height: int, width: int) -> np.ndarray:
     waves = [127 + 100 * np.sin((x + 3 * t) / 7 + c) * np.cos((y - t) / (5 + c)) for c in range(3)]
     noise = rng.normal(0, 4, (count, height, width, 3))
     return np.clip(np.stack(waves, -1) + noise, 0, 255).astype(np.uint8)
+
+
+def bare_site(folder: Path, *names: str) -> str:
+    """A folder of packages with this one and those named; the code that puts it in force."""
+    folder.mkdir()
+    for name in names:
+        package = Path(find_spec(name).origin).parent
+        (folder / name).symlink_to(package)
+        prefix = {'cv2': 'opencv'}.get(name, name)
+        for libraries in package.parent.glob(f'{prefix}*.libs'):
+            (folder / libraries.name).symlink_to(libraries)
+    (folder / 'bdq_plugin').symlink_to(Path(bdq_plugin.__file__).parent)
+    return (
+        'import sys\n'
+        f"sys.path = [p for p in sys.path if 'site-packages' not in p] + [{str(folder)!r}]\n"
+    )

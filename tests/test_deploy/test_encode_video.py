@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from bdq_plugin.deploy import PackedReader, StreamingEncoder, encode_clip
+from bdq_plugin.deploy import PackedError, PackedReader, StreamingEncoder, encode_clip
 from bdq_plugin.deploy import encoding as encoding_module
 from bdq_plugin.deploy.encoding import (
     EncodingSummary,
@@ -19,9 +21,9 @@ from bdq_plugin.deploy.encoding import (
     encode_stream,
     fit_frame,
 )
-from bdq_plugin.deploy.progress import StreamProgress
 from bdq_plugin.deploy.video_io import CodesVideoReader, SourceError, VideoSource
-from tests.test_deploy.conftest import SECRETS
+from tests.test_deploy.conftest import SECRETS, bare_site, moving_frames
+from tests.test_deploy.rtsp_server import RTSPServer, decode_h264, encode_h264
 from tools import encode_video
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -49,29 +51,50 @@ def test_real_videos_to_every_format(tmp_path, real_data, encoder_file, capsys):
         assert 'of the source' in printed and f'{outputs[0].stat().st_size:,} bytes' in printed
 
 
-def test_nothing_but_codes_passes(tmp_path, make_video, frames, encoder_file):
-    for name in ('secret.mp4', 'secret.mkv'):
-        source = make_video(
-            frames[:, :36, :50], name, codec='libx264', pix_fmt='yuv420p', metadata=True
-        )
-        assert any(secret.encode() in source.read_bytes() for secret in SECRETS[:2])
-        for suffix in ('.bdq', '.mkv', '.mp4'):
-            out = tmp_path / f'{name}{suffix}'
-            assert encode_video.main([str(encoder_file), str(source), str(out)]) == 0
-            data = out.read_bytes()
-            assert not [s for s in SECRETS if s.encode() in data]
-            assert name.encode() not in data and str(tmp_path).encode() not in data
-            if suffix == '.bdq':
-                continue
-            with av.open(str(out)) as container:
-                assert [stream.type for stream in container.streams] == ['video']
-                tags = {key.lower() for key in container.metadata}
-                assert not tags & {'title', 'location', 'creation_time', 'comment'}
-                assert not {key.lower() for key in container.streams.video[0].metadata} & {
-                    'creation_time',
-                    'title',
-                    'location',
-                }
+@pytest.mark.parametrize('container', ['mkv', 'mp4', 'mov'])
+def test_nothing_but_codes_passes(tmp_path, make_video, frames, encoder_file, container):
+    """Beside the pictures nothing of a source changes a byte of what is written."""
+    clip = frames[:, :36, :50]
+    options = dict(codec='libx264', pix_fmt='yuv420p')
+    hour = [3_600_000 + 40 * i for i in range(len(clip))]
+    plain = make_video(clip, f'plain.{container}', **options)
+    secret = make_video(clip, f'secret.{container}', metadata=True, times_ms=hour, **options)
+    with av.open(str(secret)) as opened:
+        kinds = {stream.type for stream in opened.streams}
+        assert {'video', 'audio', 'subtitle'} <= kinds and opened.chapters()
+        assert 'attachment' in kinds or container != 'mkv'
+        tags = {key.lower(): value for key, value in opened.metadata.items()}
+        assert tags['title'] == SECRETS[0] and tags['location'].startswith(SECRETS[6])
+        assert tags['creation_time'].startswith(SECRETS[7])
+    outputs = ['x.bdq', 'x.mkv', 'x.mp4']
+    for source in (plain, secret):
+        folder = tmp_path / f'{source.stem}_out'
+        folder.mkdir()
+        paths = [str(folder / name) for name in outputs]
+        assert encode_video.main([str(encoder_file), str(source), *paths]) == 0
+    for name in outputs:
+        data = (tmp_path / 'secret_out' / name).read_bytes()
+        assert data == (tmp_path / 'plain_out' / name).read_bytes()
+        assert not [s for s in SECRETS if s.encode() in data]
+        assert b'secret' not in data and str(tmp_path).encode() not in data
+
+
+def test_what_the_viewable_files_say_of_themselves(tmp_path, make_video, frames, encoder_file):
+    source = make_video(frames[:, :36, :50], 'secret.mkv', metadata=True)
+    for name, allowed in [
+        ('x.mkv', {'bdq_form', 'encoder', 'duration'}),
+        (
+            'x.mp4',
+            {'major_brand', 'minor_version', 'compatible_brands', 'encoder', 'language'}
+            | {'handler_name', 'vendor_id'},
+        ),
+    ]:
+        assert encode_video.main([str(encoder_file), str(source), str(tmp_path / name)]) == 0
+        with av.open(str(tmp_path / name)) as opened:
+            assert [stream.type for stream in opened.streams] == ['video']
+            assert not opened.chapters()
+            tags = {**opened.metadata, **opened.streams.video[0].metadata}
+            assert {key.lower() for key in tags} <= allowed
 
 
 def test_relative_times_of_a_variable_frame_rate(tmp_path, make_video, frames, encoder_file):
@@ -124,6 +147,73 @@ def test_a_source_that_breaks_off_leaves_valid_files(tmp_path, real_data, encode
     assert len(all_frames(outputs[2])) == len(codes)
 
 
+def test_a_source_that_changes_its_size(tmp_path, make_video, encoder_file, capsys):
+    options = dict(codec='libx264', pix_fmt='yuv420p')
+    parts = [
+        make_video(moving_frames(12, *size), f'{size[0]}.ts', **options)
+        for size in ((36, 50), (64, 96))
+    ]
+    source, out = tmp_path / 'both.ts', tmp_path / 'x.bdq'
+    source.write_bytes(b''.join(part.read_bytes() for part in parts))
+    assert encode_video.main([str(encoder_file), str(source), str(out)]) == 1
+    assert 'changes from 50 x 36 to 96 x 64' in capsys.readouterr().err
+    reader = PackedReader(out)
+    codes = reader.read()
+    expected = encode_clip(encoder_file, all_frames(parts[0]))
+    assert reader.complete and len(codes) >= 9 and np.array_equal(codes, expected[: len(codes)])
+
+
+def test_rotated_ten_bit_video_of_odd_size(tmp_path, make_video, frames, encoder_file):
+    """All that a phone may do at once."""
+    source = make_video(
+        frames[:, :36, :50],
+        'phone.mp4',
+        codec='libx264',
+        pix_fmt='yuv420p10le',
+        rotation=90,
+        times_ms=[0, 40, 90, 130, 133, 300, 340, 380, 1000, 1040, 1080, 1200],
+    )
+    outputs = [tmp_path / name for name in ('x.bdq', 'x.mkv', 'x.mp4')]
+    arguments = [str(encoder_file), str(source), *map(str, outputs), '--crop', '35']
+    assert encode_video.main(arguments) == 0
+    upright = all_frames(source)
+    assert upright.shape == (12, 50, 36, 3)
+    times, codes = zip(*PackedReader(outputs[0]).frames(), strict=True)
+    assert np.array_equal(codes, encode_clip(encoder_file, upright[:, 7:42, :35]))
+    assert np.array_equal(np.stack(list(CodesVideoReader(outputs[1]))), codes)
+    assert times == (0, 50, 90, 93, 260, 300, 340, 960, 1000, 1040, 1160)
+
+
+def test_an_rtsp_camera_that_dies(tmp_path, real_data, encoder_file, capsys):
+    """A real video as a camera sends it. The server's title does not pass either."""
+    frames = all_frames(real_data / 'kth' / 'videos' / 'person04_running_d1_uncomp.avi')[:60]
+    packets = encode_h264(frames)
+    server = RTSPServer(packets, die_after=45)
+    outputs = [tmp_path / 'x.bdq', tmp_path / 'x.mkv']
+    try:
+        assert encode_video.main([str(encoder_file), server.url, *map(str, outputs)]) == 1
+    finally:
+        server.close()
+    assert 'ends after 45 frames; the other side has closed it' in capsys.readouterr().err
+    expected = encode_clip(encoder_file, decode_h264(packets)[:45])
+    reader = PackedReader(outputs[0])
+    times, codes = zip(*reader.frames(), strict=True)
+    assert reader.complete and np.array_equal(codes, expected)
+    assert list(times) == [40 * i for i in range(44)]
+    assert np.array_equal(np.stack(list(CodesVideoReader(outputs[1]))), expected)
+    assert not any(b'TopSecret' in path.read_bytes() for path in outputs)
+
+
+def test_max_frames_of_a_camera(tmp_path, encoder_file):
+    server = RTSPServer(encode_h264(moving_frames(20, 48, 64)))
+    try:
+        arguments = [str(encoder_file), server.url, str(tmp_path / 'x.bdq'), '--max-frames', '9']
+        assert encode_video.main(arguments) == 0
+    finally:
+        server.close()
+    assert len(PackedReader(tmp_path / 'x.bdq').read()) == 9
+
+
 def test_stopping_finishes_the_files(
     tmp_path, make_video, frames, encoder_file, monkeypatch, capsys
 ):
@@ -168,6 +258,7 @@ def test_a_camera_that_is_gone(tmp_path, frames, encoder_file):
 
 def test_files_that_may_not_grow(tmp_path):
     """A file-size limit of the process stands in for a full disk: real files, real errors."""
+    start = bare_site(tmp_path / 'site-packages', 'numpy', 'av')
     script = """
 import resource
 import numpy as np
@@ -189,7 +280,11 @@ for name in ('x.bdq', 'x.mkv', 'x.mp4'):
         print('caught', error)
 """
     done = subprocess.run(
-        [sys.executable, '-c', script], capture_output=True, text=True, cwd=tmp_path, timeout=60
+        [sys.executable, '-c', start + script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
     )
     assert done.returncode == 0 and done.stdout.count('caught') == 3, done.stderr
     for name in ('x.bdq', 'x.mkv', 'x.mp4'):
@@ -206,6 +301,50 @@ for name in ('x.bdq', 'x.mkv', 'x.mp4'):
         except SourceError:
             pass  # the last piece is cut, all before it plays
         assert count >= 5
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A real file system of 200 KB."""
+    folder = tmp_path / 'disk'
+    folder.mkdir()
+    mount = ['mount', '-t', 'tmpfs', '-o', 'size=200k', 'tmpfs', str(folder)]
+    if not shutil.which('mount') or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip('mounting needs root')
+    yield folder
+    subprocess.run(['umount', '--lazy', str(folder)], check=True)
+
+
+@pytest.mark.parametrize('names', [['x.bdq', 'x.mkv'], ['x.mp4']])
+def test_a_disk_that_is_full(small_disk, make_video, encoder_file, capsys, names):
+    frames = moving_frames(150 if names == ['x.mp4'] else 12, 120, 160)
+    outputs = [str(small_disk / name) for name in names]
+    arguments = [str(encoder_file), str(make_video(frames)), *outputs, '--chunk-frames', '2']
+    assert encode_video.main(arguments) == 1
+    assert 'No space left' in capsys.readouterr().err
+    assert shutil.disk_usage(small_disk).free < 40_000
+    expected = encode_clip(encoder_file, frames)
+    for path in outputs:
+        given = []
+        reader = {'.bdq': PackedReader, '.mkv': CodesVideoReader, '.mp4': VideoSource}[path[-4:]]
+        try:
+            for frame in reader(path):
+                given.append(frame)
+        except (SourceError, PackedError):
+            pass  # the last piece is cut
+        if path.endswith('.mp4'):
+            assert len(given) >= 25, 'it is written by the second'
+        else:
+            assert len(given) >= 2 and np.array_equal(given, expected[: len(given)])
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='no /dev/full')
+@pytest.mark.parametrize('suffix', ['.bdq', '.mkv', '.mp4'])
+def test_a_disk_that_is_full_from_the_start(tmp_path, make_video, frames, encoder_file, suffix):
+    path = tmp_path / f'x{suffix}'
+    path.symlink_to('/dev/full')
+    with VideoSource(make_video(frames)) as source, pytest.raises(OSError, match='No space left'):
+        encode_stream(source, StreamingEncoder(encoder_file), [path])
 
 
 def test_a_folder(tmp_path, make_video, frames, encoder_file, capsys):
@@ -267,22 +406,30 @@ def test_no_clear_frame_is_written(tmp_path, make_video, frames, encoder_file, m
     assert len(given) == 3 * 11 and max(codes.max() for codes in given) < 16
 
 
-def test_progress(monkeypatch):
-    import io
-
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    clock = iter(np.arange(0, 100, 6.0).tolist())
-    monkeypatch.setattr('time.monotonic', lambda: next(clock))
-    terminal, plain = Terminal(), io.StringIO()
-    bar = StreamProgress('clip', 100, terminal)
-    bar.update(25, 1e6)
-    bar.finish()
-    assert terminal.getvalue().startswith('\rclip: [########') and '25%' in terminal.getvalue()
-    assert '18 s left' in terminal.getvalue() and '1.00 Mbit/s' in terminal.getvalue()
-    line = StreamProgress('camera', 0, plain)
-    line.update(30)
-    line.finish()
-    assert plain.getvalue() == 'camera: 30 frames, 5/s, 0.00 Mbit/s leave\n'
+@pytest.mark.skipif(not shutil.which('strace'), reason='needs strace')
+def test_no_other_file_is_opened_for_writing(tmp_path, make_video, frames, encoder_file):
+    """As the kernel sees it: no temporary file, no dump, the outputs alone."""
+    start = bare_site(tmp_path / 'site-packages', 'numpy', 'av')
+    out, log = tmp_path / 'out', tmp_path / 'log'
+    out.mkdir()
+    outputs = [str(out / name) for name in ('x.bdq', 'x.mkv', 'x.mp4')]
+    arguments = ['tool', str(encoder_file), str(make_video(frames)), *outputs]
+    script = (
+        f'{start}sys.path.append({str(REPOSITORY)!r})\nsys.argv = {arguments!r}\n'
+        'import runpy\nrunpy.run_module("tools.encode_video", run_name="__main__")'
+    )
+    trace = ['strace', '-f', '-s', '4096', '-o', str(log), '-e', 'trace=%file,memfd_create']
+    done = subprocess.run(
+        [*trace, sys.executable, '-I', '-S', '-B', '-c', script],
+        capture_output=True,
+        text=True,
+        cwd=out,
+    )
+    if 'ptrace' in done.stderr:
+        pytest.skip('tracing is not allowed here')
+    assert done.returncode == 0, done.stderr
+    calls = [line for line in log.read_text().splitlines() if not re.search(r'= -1 E', line)]
+    assert not [line for line in calls if 'memfd_create' in line]
+    writing = [line for line in calls if re.search(r'O_WRONLY|O_RDWR|O_CREAT|creat\(', line)]
+    opened = {re.search(r'"(.*?)"', line)[1] for line in writing}
+    assert {p for p in opened if not p.startswith('/dev/')} == set(outputs)

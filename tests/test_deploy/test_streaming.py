@@ -3,7 +3,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from importlib.util import find_spec
 from pathlib import Path
 
 import av
@@ -11,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-import bdq_plugin
 from bdq_plugin.deploy import StreamingEncoder, decode, encode_clip, load_form
 from bdq_plugin.encoders import build_encoder
+from tests.test_deploy.conftest import bare_site
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -155,22 +154,11 @@ def test_a_change_of_size_is_refused(encoder_file):
 
 def test_a_camera_needs_neither_torch_nor_openmmlab(tmp_path, encoder_file, frames):
     """The package runs where only NumPy, OpenCV, PyAV and numba are installed."""
-    site = tmp_path / 'site-packages'
-    site.mkdir()
-    for name in ('numpy', 'cv2', 'av', 'numba', 'llvmlite'):
-        folder = Path(find_spec(name).origin).parent
-        (site / name).symlink_to(folder)
-        for libraries in folder.parent.glob(f'{name}*.libs'):
-            (site / libraries.name).symlink_to(libraries)
-    for libraries in folder.parent.glob('opencv*.libs'):
-        (site / libraries.name).symlink_to(libraries)
-    (site / 'bdq_plugin').symlink_to(Path(bdq_plugin.__file__).parent)
+    start = bare_site(tmp_path / 'site-packages', 'numpy', 'cv2', 'av', 'numba', 'llvmlite')
     expected = encode_clip(load_form(encoder_file), frames)
     np.save(tmp_path / 'frames.npy', frames)
     np.save(tmp_path / 'codes.npy', expected)
     script = f"""
-        import sys
-        sys.path = [p for p in sys.path if 'site-packages' not in p] + [{str(site)!r}]
         import numpy as np
         from bdq_plugin.deploy import PackedReader, PackedWriter, StreamingEncoder
         import bdq_plugin.deploy.encoding
@@ -188,7 +176,7 @@ def test_a_camera_needs_neither_torch_nor_openmmlab(tmp_path, encoder_file, fram
         assert not {{'torch', 'mmengine', 'mmaction', 'mmcv'}} & set(sys.modules)
     """
     done = subprocess.run(
-        [sys.executable, '-I', '-S', '-c', textwrap.dedent(script)],
+        [sys.executable, '-I', '-S', '-c', start + textwrap.dedent(script)],
         capture_output=True,
         text=True,
         cwd=tmp_path,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import http.server
 import threading
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -20,6 +21,8 @@ from bdq_plugin.deploy.video_io import (
     level_shades,
     open_source,
 )
+from tests.test_deploy.conftest import moving_frames
+from tests.test_deploy.rtsp_server import RTSPServer, decode_h264, encode_h264
 
 
 def read(path, **options) -> tuple[list[int], np.ndarray]:
@@ -175,6 +178,81 @@ def test_http_stream_that_breaks_off(serve, real_data):
         for _ in source:
             count += 1
     assert count > 20
+
+
+@pytest.fixture
+def camera():
+    """Start RTSP servers of 30 frames; gives the address, and the frames that arrive."""
+    servers, packets = [], encode_h264(moving_frames(30, 48, 64))
+
+    def start(**options) -> tuple[str, np.ndarray]:
+        servers.append(RTSPServer(packets, **options))
+        return servers[-1].url, decode_h264(packets)
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ('options', 'count', 'message'),
+    [
+        (dict(), 30, 'ends after 30 frames'),
+        (dict(die_after=20), 20, 'ends after 20 frames'),
+        (dict(hang_after=20), 20, r'after 20 frames \(nothing came before the timeout\)'),
+    ],
+    ids=['goodbye', 'dies', 'hangs'],
+)
+def test_rtsp_stream(camera, options, count, message):
+    url, sent = camera(**options)
+    given = []
+    with pytest.raises(SourceError, match=message), VideoSource(url, timeout=1) as source:
+        assert source.live and source.num_frames == 0 and source.frame_rate == 25
+        for frame in source:
+            given.append(frame)
+    assert [frame.time_ms for frame in given] == [40 * i for i in range(count)]
+    assert np.array_equal([frame.pixels for frame in given], sent[:count])
+
+
+def test_http_camera_of_jpegs_that_dies(frames):
+    """The stream that plain network cameras send has no length: its end is no end of a file."""
+    codec = av.CodecContext.create('mjpeg', 'w')
+    codec.height, codec.width, codec.pix_fmt = 36, 50, 'yuvj420p'
+    codec.time_base = Fraction(1, 25)
+    jpegs = []
+    for i, pixels in enumerate(frames[:, :36, :50]):
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels)).reformat(
+            format='yuvj420p'
+        )
+        picture.pts = i
+        jpegs += [bytes(packet) for packet in codec.encode(picture)]
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header('Content-Type', 'multipart/x-mixed-replace; boundary=part')
+            self.end_headers()
+            for jpeg in jpegs:
+                head = f'--part\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n'
+                self.wfile.write(f'{head}\r\n'.encode() + jpeg + b'\r\n')
+
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    given = []
+    try:
+        with (
+            pytest.raises(SourceError, match='breaks off after 12 frames'),
+            VideoSource(f'http://127.0.0.1:{server.server_port}/', timeout=2) as source,
+        ):
+            for frame in source:
+                given.append(frame)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert np.abs(given[5].pixels.astype(int) - frames[5, :36, :50]).mean() < 12
 
 
 def test_nobody_answers_and_no_password_is_shown():
