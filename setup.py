@@ -60,8 +60,8 @@ setup(
         'tensorboard',
         # Imported by mmaction2 without being declared.
         'importlib_metadata',
-        # Reads the videos that decord misreads, such as IXMAS's 48-pixel rows.
-        'av>=12',
+        # Decodes every video here; decord misreads 48-pixel rows and crashes on damaged files.
+        'av>=17',
     ],
     extras_require={
         # Beside a camera, without torch: `pip install --no-deps bdq_plugin` and these.

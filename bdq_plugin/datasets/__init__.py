@@ -12,13 +12,14 @@ from .protocols import (
     split_all,
     split_rows,
 )
-from .transforms import ClipDecode, ClipInit, PackSubjectInputs, RandomShift, ToGray
+from .transforms import ClipDecode, ClipInit, GreyToRGB, PackSubjectInputs, RandomShift, ToGray
 from .video_reader import VideoError, count_frames, open_video
 
 __all__ = [
     'PROTOCOLS',
     'ClipDecode',
     'ClipInit',
+    'GreyToRGB',
     'IXMASDataset',
     'KTHDataset',
     'PackSubjectInputs',

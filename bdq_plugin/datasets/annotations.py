@@ -2,6 +2,7 @@
 
 ``video`` is a path relative to the folder of videos. Frame ranges are 0-based, ``start_frame``
 inclusive, ``end_frame`` exclusive, so that a clip has ``end_frame - start_frame`` frames.
+``num_frames`` and ``sha256`` say how the video was when it was prepared.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from typing import TextIO
 
 Row = dict[str, str | int]
 
-TEXT_COLUMNS = ('video', 'action', 'subject')
+TEXT_COLUMNS = ('video', 'action', 'subject', 'sha256')
 
 
-def read_annotations(path: str | Path, columns: Sequence[str]) -> list[Row]:
+def read_annotations(
+    path: str | Path, columns: Sequence[str], optional: Sequence[str] = ()
+) -> list[Row]:
     """Read an annotation file.
 
     Args:
         path: The CSV file.
-        columns: The columns the file must have. All but ``video``, ``action`` and ``subject`` are
-            whole numbers, not negative.
+        columns: The columns the file must have. All but ``video``, ``action``, ``subject`` and
+            ``sha256`` are whole numbers, not negative.
+        optional: Columns to read as well where the file has them.
 
     Returns:
         One dict a row, in the order of the file.
@@ -41,6 +45,7 @@ def read_annotations(path: str | Path, columns: Sequence[str]) -> list[Row]:
             raise ValueError(
                 f'{path}: the header lacks {", ".join(missing)}; expected {",".join(columns)}'
             )
+        columns = [*columns, *(name for name in optional if name in (reader.fieldnames or ()))]
         return [_parse_row(raw, columns, f'{path}:{reader.line_num}') for raw in reader]
 
 

@@ -7,16 +7,20 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 import torch
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
 from mmengine.logging import print_log
+from torch.utils.data import get_worker_info
 
+from ..progress import track
 from .annotations import Row, read_annotations
-from .progress import track
+from .clip_cache import ClipCache, ClipKey
+from .isolation import IsolatedVideo
 from .protocols import get_protocol, recording_of, split_rows
-from .video_reader import ArrayReader, VideoError, open_video
+from .video_reader import ArrayReader, VideoError
 
 # A missing file is named with its first few fellows, not with all 599.
 _NAMED_FILES = 5
@@ -35,8 +39,9 @@ class SubjectClipDataset(BaseActionDataset):
 
     Each item has ``filename``, ``label`` and ``subject`` (ints), ``action_name``, ``subject_name``,
     ``start_index`` (first frame, 0-based), ``end_frame`` (exclusive), ``num_frames`` (``end_frame -
-    start_index``), ``recording`` (id of the performance, see :mod:`.protocols`) and the
-    annotation's protocol columns (``scenario, sequence`` or ``take, camera``).
+    start_index``), ``video_frames`` (frames of the whole video), ``recording`` (id of the
+    performance, see :mod:`.protocols`) and the annotation's protocol columns (``scenario,
+    sequence`` or ``take, camera``).
 
     Labels are indices in ``metainfo['classes']`` and ``metainfo['subjects']``. With a subset, both
     hold the subset alone, in the order of ``METAINFO``, and labels are numbered anew without gaps.
@@ -56,9 +61,13 @@ class SubjectClipDataset(BaseActionDataset):
         subjects: ``None`` for all people, or a list of names.
         min_frames: Shortest clip, in frames. Shorter ones are dropped (KTH), or a ValueError
             (IXMAS).
-        cache: Decode every clip of the split once, here, and keep its uint8 frames, from which
-            worker processes inherit them. Lossless; grey frames take one byte a pixel. IXMAS's 240
-            clips of two takes need 63 MB; the whole of KTH needs gigabytes.
+        cache: Decode every clip of the split once, here, and keep its uint8 frames: ``True`` in
+            memory that forked workers inherit, ``'shared'`` in shared memory, which spawned ones
+            use too. Lossless; grey frames take one byte a pixel. IXMAS's 240 clips of two takes
+            need 63 MB; the whole of KTH needs gigabytes.
+        check_files: Compare each video with the digest in the annotation, where it has one, before
+            it is first decoded in a process: a file that has changed since it was prepared is a
+            VideoError.
         max_bad_share: Share of the clips that training may lose because they cannot be decoded, 0
             to 1. Each of them is named in the log and replaced by another one, drawn from the
             epoch's seed. Only ``split='train'`` loses any: elsewhere the first is a VideoError.
@@ -92,7 +101,8 @@ class SubjectClipDataset(BaseActionDataset):
         actions: str | Sequence[str] | None = None,
         subjects: Sequence[str] | None = None,
         min_frames: int = 1,
-        cache: bool = False,
+        cache: bool | str = False,
+        check_files: bool = True,
         max_bad_share: float = 0.05,
         test_mode: bool = False,
         metainfo: dict | None = None,
@@ -103,9 +113,12 @@ class SubjectClipDataset(BaseActionDataset):
             raise ValueError(f'min_frames must be 1 or more, got {min_frames}')
         if not 0 <= max_bad_share <= 1:
             raise ValueError(f'max_bad_share must be from 0 to 1, got {max_bad_share}')
+        if cache not in (False, True, 'shared'):
+            raise ValueError(f"cache must be False, True or 'shared', got {cache!r}")
         self.protocol, self.split, self.fold = protocol, split, fold
-        self.min_frames, self.cache, self.max_bad_share = min_frames, cache, max_bad_share
-        self._cached_clips: dict[tuple[str, int, int], ArrayReader] = {}
+        self.min_frames, self.max_bad_share = min_frames, max_bad_share
+        self.cache, self.check_files = cache, check_files
+        self._cached_clips: ClipCache | None = None
         names = dict(
             classes=self._choose_actions(actions),
             subjects=_choose(subjects, self.METAINFO['subjects'], 'subject'),
@@ -127,7 +140,8 @@ class SubjectClipDataset(BaseActionDataset):
                 f'no annotation file {self.ann_file}: write it with '
                 f'`python tools/data/{self.FAMILY}/prepare.py VIDEO_DIR --out {self.ann_file}`'
             )
-        rows = [row for row in read_annotations(self.ann_file, self.COLUMNS) if self._is_known(row)]
+        rows = read_annotations(self.ann_file, self.COLUMNS, optional=('sha256',))
+        rows = [row for row in rows if self._is_known(row)]
         rows = split_rows(rows, self.protocol, self.split, self.fold)
         rows = [row for row in rows if self._is_chosen(row)]
         items = self._drop_short([self._describe(row) for row in rows])
@@ -138,7 +152,7 @@ class SubjectClipDataset(BaseActionDataset):
             )
         self._check_files(items)
         if self.cache:
-            self._fill_cache(items)
+            self._cached_clips = ClipCache(self._decode_all(items), shared=self.cache == 'shared')
         return items
 
     def full_init(self) -> None:
@@ -175,8 +189,9 @@ class SubjectClipDataset(BaseActionDataset):
             VideoError: a clip of a validation or test set cannot be decoded.
             TooManyBadSamples: more than ``max_bad_share`` of the clips cannot.
         """
+        _use_one_thread_in_a_worker()
         item = self.get_data_info(idx)
-        if self.cache:
+        if self._cached_clips is not None:
             item['video_reader'] = self._cached_clips.get(_clip_key(item))
         try:
             return self.pipeline(item)
@@ -241,6 +256,8 @@ class SubjectClipDataset(BaseActionDataset):
             end_frame=end,
             num_frames=end - start,
             recording=recording_of(row),
+            video_frames=row['num_frames'],
+            **(dict(sha256=row['sha256']) if self.check_files and 'sha256' in row else {}),
             **{name: row[name] for name in self.PROTOCOL_FIELDS},
         )
 
@@ -272,17 +289,19 @@ class SubjectClipDataset(BaseActionDataset):
                 "check data_root and data_prefix=dict(video='...')"
             )
 
-    def _fill_cache(self, items: list[dict]) -> None:
+    def _decode_all(self, items: list[dict]) -> dict[ClipKey, ArrayReader]:
+        clips = {}
         for item in track(items, f'caching {len(items)} clips'):
             start = item['start_index']
             try:
-                reader = open_video(item['filename'])
+                reader = IsolatedVideo(item['filename'], item['video_frames'], item.get('sha256'))
                 frames = reader.get_batch(range(start, item['end_frame']))
             except VideoError:
                 if not self._may_lose_clips:
                     raise
                 continue  # it fails again, and is counted, when it is asked for
-            self._cached_clips[_clip_key(item)] = ArrayReader(_pack_grey(frames), start, reader.fps)
+            clips[_clip_key(item)] = ArrayReader(_pack_grey(frames), start, reader.fps)
+        return clips
 
 
 def _choose(chosen: Sequence[str] | None, known: tuple[str, ...], kind: str) -> tuple[str, ...]:
@@ -298,8 +317,14 @@ def _choose(chosen: Sequence[str] | None, known: tuple[str, ...], kind: str) -> 
     return tuple(name for name in known if name in chosen)
 
 
-def _clip_key(item: dict) -> tuple[str, int, int]:
+def _clip_key(item: dict) -> ClipKey:
     return (item['filename'], item['start_index'], item['num_frames'])
+
+
+def _use_one_thread_in_a_worker() -> None:
+    # The workers are the parallelism. torch limits itself there, OpenCV in a spawned one does not.
+    if get_worker_info() is not None and cv2.getNumThreads() > 1:
+        cv2.setNumThreads(0)
 
 
 def _pack_grey(frames: np.ndarray) -> np.ndarray:

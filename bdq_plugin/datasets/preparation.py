@@ -13,7 +13,9 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
+from ..progress import track
 from .annotations import Row, atomic_text_file, check_new_file, write_annotations
+from .isolation import IsolatedVideo
 from .ixmas import (
     IXMAS_ACTION_SETS,
     IXMAS_ACTIONS,
@@ -23,13 +25,14 @@ from .ixmas import (
     parse_ixmas_name,
 )
 from .kth import KTH_COLUMNS, KTH_INDEX, parse_kth_name, read_kth_index
-from .progress import track
-from .video_reader import count_frames, open_video
+from .video_reader import VideoError, file_digest
 
 Name = TypeVar('Name')
 
 VIDEO_SUFFIXES = ('.avi', '.mp4', '.mkv', '.mov', '.m4v', '.mpg', '.mpeg', '.webm')
 
+# Seconds until a video that is being counted is given up.
+_PATIENCE = 600.0
 # Of a long list in a report, so many are written out.
 _LISTED = 5
 
@@ -101,7 +104,7 @@ def prepare_kth(
     report.unlisted = [str(files[name]) for name in files if name not in entries]
     report.missing = [name for name in entries if name not in files]
     listed = [files[name] for name in entries if name in files]
-    for path, num_frames in _count_all(raw_dir, listed, report):
+    for path, num_frames, digest in _examine_all(raw_dir, listed, report):
         name = videos[path]
         for sequence, (start, end) in enumerate(entries[name.stem].ranges, 1):
             what = f'{name.stem} sub-sequence {sequence} ({start} to {end} of {num_frames} frames)'
@@ -120,6 +123,7 @@ def prepare_kth(
                     start_frame=start,
                     end_frame=min(end, num_frames),
                     num_frames=num_frames,
+                    sha256=digest,
                 )
             )
     _write_report_rows(out, report, KTH_COLUMNS, overwrite)
@@ -165,7 +169,7 @@ def prepare_ixmas(
         report.unlisted = sorted(set(files) - set(wanted))
         report.missing = [stem for stem in wanted if stem not in files]
     listed = [files[stem] for stem in wanted if stem in files]
-    for path, num_frames in _count_all(raw_dir, listed, report):
+    for path, num_frames, digest in _examine_all(raw_dir, listed, report):
         name = videos[path]
         report.rows.append(
             dict(
@@ -175,6 +179,7 @@ def prepare_ixmas(
                 take=name.take,
                 camera=name.camera,
                 num_frames=num_frames,
+                sha256=digest,
             )
         )
     _write_report_rows(out, report, IXMAS_COLUMNS, overwrite)
@@ -246,8 +251,8 @@ def extract_middle_frames(raw_dir: str | Path, out_dir: str | Path) -> list[str]
     unreadable = []
     for stem, path in track(sorted(videos.items()), 'extracting frames'):
         try:
-            middle = count_frames(Path(raw_dir, path)) // 2
-            frame = open_video(Path(raw_dir, path)).get_batch([middle])[0]
+            video = _open(Path(raw_dir, path))
+            frame = video.get_batch([len(video) // 2])[0]
         except OSError as error:
             unreadable.append(str(error))
             continue
@@ -325,15 +330,24 @@ def _one_file_a_name(names: dict[Path, str]) -> dict[str, Path]:
     return files
 
 
-def _count_all(
+def _examine_all(
     raw_dir: str | Path, paths: Sequence[Path], report: PreparationReport
-) -> Iterator[tuple[Path, int]]:
-    """Yield the readable videos with their frame counts; the others go into the report."""
+) -> Iterator[tuple[Path, int, str]]:
+    """Yield the readable videos, their frame counts and digests; the others go into the report."""
     for path in track(paths, 'reading videos'):
         try:
-            yield path, count_frames(Path(raw_dir, path))
+            file = Path(raw_dir, path)
+            yield path, len(_open(file)), file_digest(file)
         except OSError as error:
             report.unreadable.append(str(error))
+
+
+def _open(path: Path) -> IsolatedVideo:
+    """Open a video of unknown trust that has a frame."""
+    video = IsolatedVideo(path, timeout=_PATIENCE)
+    if len(video) == 0:
+        raise VideoError(f'{path}: not one frame can be decoded')
+    return video
 
 
 def _write_report_rows(
@@ -341,7 +355,7 @@ def _write_report_rows(
 ) -> None:
     if not report.rows:
         raise ValueError(f'not one clip to write to {out}\n{report}')
-    write_annotations(out, report.rows, columns, overwrite)
+    write_annotations(out, report.rows, (*columns, 'sha256'), overwrite)
 
 
 def _strip_video_suffix(name: str) -> str:

@@ -15,7 +15,8 @@ from mmaction.datasets.transforms import PackActionInputs
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from .video_reader import BACKENDS, open_video
+from .isolation import IsolatedVideo
+from .video_reader import VideoFile, VideoReader
 
 _META_KEYS = (
     'img_shape',
@@ -42,30 +43,36 @@ class ClipInit(BaseTransform):
     and then add ``start_index``: they stay within the clip. An item without these fields (the
     inferencer's) is its whole video.
 
+    ``video_frames`` and ``sha256``, where present, say how the file was when it was prepared: it is
+    checked against them.
+
     Args:
-        backend: ``'auto'`` (decord where it is exact, else PyAV), ``'decord'`` or ``'pyav'``.
-        num_threads: Decoding threads of decord.
+        timeout: Seconds that decoding may take, in a process of its own (see :mod:`.isolation`):
+            there a decoder that crashes or hangs is a VideoError. ``None`` decodes in this process,
+            where it is the end of it.
     """
 
-    def __init__(self, backend: str = 'auto', num_threads: int = 1) -> None:
-        if backend not in BACKENDS:
-            raise ValueError(f'unknown backend {backend!r}: choose one of {", ".join(BACKENDS)}')
-        self.backend = backend
-        self.num_threads = num_threads
+    def __init__(self, timeout: float | None = 60.0) -> None:
+        if timeout is not None and timeout <= 0:
+            raise ValueError(f'timeout must be more than 0 seconds, or None, got {timeout}')
+        self.timeout = timeout
 
     def transform(self, results: dict) -> dict:
         """Open ``results['filename']``, unless the data set's cache has set ``video_reader``."""
         reader = results.get('video_reader')
         if reader is None:
-            reader = open_video(results['filename'], self.backend, self.num_threads)
-            results['video_reader'] = reader
+            reader = results['video_reader'] = self._open(results)
         start = results.setdefault('start_index', 0)
         results['total_frames'] = results.get('num_frames') or len(reader) - start
         results['avg_fps'] = reader.fps
         return results
 
+    def _open(self, results: dict) -> VideoReader:
+        video = (results['filename'], results.get('video_frames'), results.get('sha256'))
+        return VideoFile(*video) if self.timeout is None else IsolatedVideo(*video, self.timeout)
+
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(backend={self.backend!r}, num_threads={self.num_threads})'
+        return f'{type(self).__name__}(timeout={self.timeout})'
 
 
 @TRANSFORMS.register_module()
@@ -74,21 +81,30 @@ class ClipDecode(BaseTransform):
 
     Reads ``video_reader`` and ``frame_inds``. Adds ``imgs`` (list of uint8 RGB frames, (H, W, 3)),
     ``original_shape`` and ``img_shape`` (height, width).
+
+    Args:
+        grey: Take luma alone: ``imgs`` are (H, W), on which stock transforms work up to
+            ``FormatShape``, at a third of the cost. Put ``GreyToRGB`` or ``ToGray`` before it. For
+            videos without colour; of others the colour is lost.
     """
+
+    def __init__(self, grey: bool = False) -> None:
+        self.grey = grey
 
     def transform(self, results: dict) -> dict:
         """Decode ``results['frame_inds']``."""
         results['frame_inds'] = np.asarray(results['frame_inds']).reshape(-1)
         indices, places = np.unique(results['frame_inds'], return_inverse=True)
-        frames = results.pop('video_reader').get_batch(indices)
-        # Indexing copies: a frame that is used twice must not be one array, for Flip works in
-        # place.
-        results['imgs'] = list(frames[places])
+        frames = results.pop('video_reader').get_batch(indices, self.grey)
+        if not np.array_equal(indices, results['frame_inds']):
+            # A copy: a frame that is used twice must not be one array, for Flip works in place.
+            frames = frames[places]
+        results['imgs'] = list(frames[..., 0] if self.grey else frames)
         results['original_shape'] = results['img_shape'] = frames.shape[1:3]
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}()'
+        return f'{type(self).__name__}(grey={self.grey})'
 
 
 @TRANSFORMS.register_module()
@@ -119,8 +135,8 @@ class RandomShift(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ToGray(BaseTransform):
-    """Frames (H, W, 3) -> (H, W, 1): luma (BT.601), which for grey frames is exactly the grey
-    value.
+    """Frames (H, W, 3) or (H, W) -> (H, W, 1): luma (BT.601), which for grey frames is exactly the
+    grey value.
 
     Put it right before ``FormatShape``: stock ``Resize`` drops a channel axis of length one.
     """
@@ -128,9 +144,32 @@ class ToGray(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Convert ``results['imgs']``."""
         results['imgs'] = [
-            cv2.cvtColor(np.ascontiguousarray(img), cv2.COLOR_RGB2GRAY)[..., None]
+            (img if img.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(img), cv2.COLOR_RGB2GRAY))[
+                ..., None
+            ]
             for img in results['imgs']
         ]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
+
+
+@TRANSFORMS.register_module()
+class GreyToRGB(BaseTransform):
+    """Grey frames (H, W) -> one array (T, H, W, 3) whose channels share their memory, down to the
+    batch. Frames with colour stay as they are.
+
+    Put it right before ``FormatShape``, whose work then costs nothing.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Convert ``results['imgs']``."""
+        if results['imgs'][0].ndim == 2:
+            grey = np.stack(results['imgs'])
+            results['imgs'] = np.lib.stride_tricks.as_strided(
+                grey, (*grey.shape, 3), (*grey.strides, 0)
+            )
         return results
 
     def __repr__(self) -> str:

@@ -1,22 +1,40 @@
-"""Reading frames from video files, exactly, with decord or PyAV behind one small interface.
+"""Reading frames from video files: exactly, or not at all.
 
-decord is the faster reader and the default. It gives wrong frames for a few narrow widths (48, that
-of all of IXMAS, among them; see :func:`decord_reads_width`): those go to PyAV, as does any file
-that decord cannot open. OpenCV's ``VideoCapture`` is never used: it aborts the process on
-48-pixel-wide files.
+A frame's index is its place in the order of presentation. To decode only what is needed, a reader
+goes to the key frame before the first frame it wants; it does so only in files where every packet
+is known to give one frame, checks each frame's time stamp on the way, and otherwise decodes from
+the beginning. FFmpeg hides damage by guessing pixels: here a damaged frame is an error, and a file
+ends before its first one.
+
+FFmpeg (PyAV) is the only decoder. decord aborts the process on some damaged headers and gives wrong
+frames for some widths (48, that of IXMAS, among them), and so does OpenCV's ``VideoCapture``.
+
+This module imports nothing of the package, for the decoding process runs it alone (see
+:mod:`.isolation`).
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 import av
-import decord
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
-BACKENDS = ('auto', 'decord', 'pyav')
+# Real video files alone: no playlist that names other files, no text that is drawn as a picture.
+_FORMATS = 'avi,mov,matroska,mpeg,mpegts,mpegvideo,m4v,h264,hevc,ogg,flv,asf'
+_CONTAINER_OPTIONS = {'protocol_whitelist': 'file', 'format_whitelist': _FORMATS}
+# Report damage instead of painting it over.
+_CODEC_OPTIONS = {'err_detect': 'explode'}
+_LUMA_FORMATS = ('yuv420p', 'yuvj420p', 'yuv422p', 'yuvj422p', 'yuv444p', 'yuvj444p')
+# Of small records, kept so that a file is examined once in a process.
+_REMEMBERED_FILES = 4096
 
 
 class VideoError(OSError):
@@ -24,140 +42,117 @@ class VideoError(OSError):
 
 
 class VideoReader(Protocol):
-    """What every reader offers: size in pixels, frames a second, and frames by index."""
+    """What every reader offers: frames a second, and frames by index."""
 
-    width: int
-    height: int
     fps: float
 
     def __len__(self) -> int:
         """Number of frames that can be decoded."""
 
-    def get_batch(self, indices: Sequence[int]) -> np.ndarray:
-        """Frames ``indices`` (0-based, any order, repeats allowed) as uint8 RGB, (T, H, W, 3)."""
+    def get_batch(self, indices: Sequence[int], grey: bool = False) -> np.ndarray:
+        """Frames ``indices`` (0-based, any order, repeats allowed) as uint8 RGB, (T, H, W, 3).
+
+        With ``grey``, (T, H, W, 1): luma, which for a frame without colour is its grey value.
+        """
 
 
-def decord_reads_width(width: int) -> bool:
-    """Whether decord 0.6 reads videos ``width`` pixels wide correctly.
-
-    FFmpeg pads a row of pixels to a multiple of 32 (64 with AVX-512). decord infers the channel
-    count by dividing the padded row by ``width``: where that division is exact it finds 4 channels
-    or more (48 pixels -> 64 * 3 / 48 = 4) and fails. Confirmed against PyAV for every even width up
-    to 400.
-    """
-
-    def is_mistaken(alignment: int) -> bool:
-        padded = -(-width // alignment) * alignment
-        return padded != width and padded * 3 % width == 0
-
-    return not (is_mistaken(32) or is_mistaken(64))
-
-
-class PyAVReader:
-    """Sequential, exact reader on FFmpeg's own decoders. Decodes up to the last frame that is asked
-    for.
+class VideoFile:
+    """Reader of one video file. Decodes from the last key frame before the first frame it is asked
+    for, where that is exact.
 
     Args:
         path: The video file.
+        num_frames: How many frames have been decoded before, when the file was prepared. It saves
+            decoding the whole file to count them.
+        sha256: Hexadecimal digest of the file as it was then.
 
     Raises:
         FileNotFoundError: There is no such file.
-        VideoError: The file is empty, not a video, or has no video stream.
+        VideoError: The file is empty, unreadable, not a video, has no video stream, or is not as it
+            was prepared.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(
+        self, path: str | Path, num_frames: int | None = None, sha256: str | None = None
+    ) -> None:
         self.path = str(path)
-        with _open_container(self.path) as container:
-            stream = container.streams.video[0]
-            if stream.codec_context is None:
-                raise VideoError(f'{self.path}: its codec is unknown')
-            self.width, self.height = stream.width, stream.height
-            self.fps = float(stream.average_rate or 0)
-            # A frame takes a byte or more: decord makes room for as many as the header says and
-            # aborts the process where it cannot.
-            self.is_plausible = stream.frames <= Path(self.path).stat().st_size
-        self._length: int | None = None
+        self._key = file_key(self.path)
+        if sha256 is not None and _digest(self._key) != sha256.lower():
+            raise VideoError(_changed(self.path, 'its bytes are others'))
+        self._packets = _read_packets(self._key)
+        self._trusted_length = num_frames
+        self.fps = self._packets.fps
+        if num_frames is not None and len(self) != num_frames:
+            raise VideoError(
+                _changed(self.path, f'it had {num_frames} frames and has {len(self)} now')
+            )
 
     def __len__(self) -> int:
-        # The count in a container's header may be absent or wrong: only decoding tells.
-        if self._length is None:
-            self._length = sum(1 for _ in self._frames())
-        return self._length
+        # A header's count may be wrong, a packet may give no frame or two: only decoding tells.
+        if self._trusted_length == self._packets.count:
+            return self._packets.count
+        return _count_frames(self._key)
 
-    def get_batch(self, indices: Sequence[int]) -> np.ndarray:
-        """See :class:`VideoReader`. Raises VideoError where the file ends before a frame."""
+    @property
+    def can_seek(self) -> bool:
+        """Whether every packet gives one frame, with a time stamp of its own."""
+        return len(self) == self._packets.count == len(self._packets.times)
+
+    def get_batch(self, indices: Sequence[int], grey: bool = False) -> np.ndarray:
+        """See :class:`VideoReader`.
+
+        Raises:
+            VideoError: the file ends before a frame or is damaged on the way to it.
+        """
         wanted = _checked(indices)
-        last = int(wanted.max())
-        chosen = set(wanted.tolist())
-        found = {}
-        count = 0
-        for frame in self._frames():
-            if count in chosen:
-                found[count] = frame.to_ndarray(format='rgb24')
-            if count == last:
-                return np.stack([found[i] for i in wanted.tolist()])
-            count += 1
-        raise VideoError(_too_short(self.path, last, count))
+        if wanted.max() >= len(self):
+            raise VideoError(_too_short(self.path, wanted.max(), len(self)))
+        ascending, places = np.unique(wanted, return_inverse=True)
+        frames = self._decode(ascending, grey)
+        return frames if np.array_equal(ascending, wanted) else frames[places]
 
-    def _frames(self) -> Iterator[av.VideoFrame]:
-        with _open_container(self.path) as container:
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1  # data loader workers are the parallelism
-            frames = container.decode(stream)
-            while True:
+    def _decode(self, wanted: np.ndarray, grey: bool) -> np.ndarray:
+        """Frames ``wanted``, which ascend."""
+        if self.can_seek:
+            keys = self._packets.keys
+            before = keys[keys <= wanted[0]]
+            start = int(before[-1]) if before.size else 0
+            if start > 0:
                 try:
-                    yield next(frames)
-                except (StopIteration, av.error.FFmpegError):
-                    return  # what lies behind a broken packet does not count
+                    return self._collect(wanted, start, grey)
+                except VideoError:
+                    pass  # a container that seeks badly, or damage: the whole way will tell
+        return self._collect(wanted, 0, grey)
 
-
-class DecordReader:
-    """Random-access reader on decord.
-
-    Raises:
-        VideoError: decord cannot open the file or decode a frame.
-    """
-
-    def __init__(self, path: str | Path, fps: float | None = None, num_threads: int = 1) -> None:
-        self.path = str(path)
+    def _collect(self, wanted: np.ndarray, start: int, grey: bool) -> np.ndarray:
+        """Decode from key frame ``start`` on, 0 being the beginning of the file."""
+        times = self._packets.times if self.can_seek else None
+        clip, position = _Clip(grey), start
         try:
-            self._reader = decord.VideoReader(self.path, num_threads=num_threads)
-            self._length = len(self._reader)
-            self.fps = float(self._reader.get_avg_fps() if fps is None else fps)
-        except (RuntimeError, decord.DECORDError) as error:
-            raise VideoError(
-                f'{self.path}: decord cannot open it ({_first_line(error)})'
-            ) from error
-        self._size: tuple[int, int] | None = None
-
-    @property
-    def width(self) -> int:
-        return self._frame_size()[0]
-
-    @property
-    def height(self) -> int:
-        return self._frame_size()[1]
-
-    def _frame_size(self) -> tuple[int, int]:
-        if self._size is None:
-            height, width = self.get_batch([0]).shape[1:3]
-            self._size = (width, height)
-        return self._size
-
-    def __len__(self) -> int:
-        return self._length
-
-    def get_batch(self, indices: Sequence[int]) -> np.ndarray:
-        """See :class:`VideoReader`."""
-        wanted = _checked(indices)
-        if wanted.max() >= self._length:
-            raise VideoError(_too_short(self.path, wanted.max(), self._length))
-        try:
-            return self._reader.get_batch(wanted).asnumpy()
-        except (RuntimeError, decord.DECORDError) as error:
-            raise VideoError(
-                f'{self.path}: decord fails to decode ({_first_line(error)})'
-            ) from error
+            with _open_container(self.path) as container:
+                marks = None
+                if start > 0:
+                    container.seek(int(times[start]), stream=container.streams.video[0])
+                    # An index at the end of the file that is damaged leads to other packets, and
+                    # gives them the time stamps of the right ones.
+                    marks = self._packets.marks[self._packets.order[start] :]
+                for frame in _decode_all(container, marks):
+                    if times is not None and frame.pts != times[position]:
+                        if position == start and frame.pts is not None and frame.pts < times[start]:
+                            continue  # shown before the key frame, though stored behind it
+                        break
+                    if position == wanted[len(clip)]:
+                        clip.append(frame)
+                        if len(clip) == len(wanted):
+                            return clip.to_array()
+                    position += 1
+        except av.error.FFmpegError as error:
+            raise VideoError(f'{self.path}: damaged at frame {position} ({error})') from error
+        except FrameSizeError as error:
+            raise VideoError(f'{self.path}: {error}') from error
+        except MemoryError as error:
+            raise VideoError(f'{self.path}: its frames do not fit into memory') from error
+        raise VideoError(f'{self.path}: damaged at frame {position} (no such frame)')
 
 
 class ArrayReader:
@@ -171,12 +166,11 @@ class ArrayReader:
 
     def __init__(self, frames: np.ndarray, first: int = 0, fps: float = 0.0) -> None:
         self.frames, self.first, self.fps = frames, first, fps
-        self.height, self.width = frames.shape[1:3]
 
     def __len__(self) -> int:
         return self.first + len(self.frames)
 
-    def get_batch(self, indices: Sequence[int]) -> np.ndarray:
+    def get_batch(self, indices: Sequence[int], grey: bool = False) -> np.ndarray:
         """See :class:`VideoReader`. Always a copy: stock ``Flip`` works in place."""
         wanted = _checked(indices) - self.first
         if wanted.min() < 0 or wanted.max() >= len(self.frames):
@@ -184,61 +178,243 @@ class ArrayReader:
                 f'frames {list(indices)} reach out of the cached range '
                 f'{self.first} to {len(self) - 1}'
             )
-        return np.repeat(self.frames[wanted], 3 // self.frames.shape[3], axis=3)
+        frames = self.frames[wanted]
+        if grey:
+            return frames if frames.shape[3] == 1 else luma_of_rgb(frames)[..., None]
+        return np.repeat(frames, 3 // frames.shape[3], axis=3)
 
 
-def open_video(path: str | Path, backend: str = 'auto', num_threads: int = 1) -> VideoReader:
-    """Open a video with the reader that decodes it exactly.
-
-    Args:
-        path: The video file.
-        backend: ``'auto'`` (decord where it is safe, else PyAV), ``'decord'`` or ``'pyav'``.
-        num_threads: Decoding threads of decord; PyAV uses one.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        VideoError: Neither reader can open it.
-        ValueError: The backend is unknown.
-    """
-    if backend not in BACKENDS:
-        raise ValueError(f'unknown backend {backend!r}: choose one of {", ".join(BACKENDS)}')
-    if backend == 'decord':
-        return DecordReader(path, num_threads=num_threads)
-    reader = PyAVReader(path)
-    if backend == 'pyav' or not (reader.is_plausible and decord_reads_width(reader.width)):
-        return reader
-    try:
-        return DecordReader(path, fps=reader.fps, num_threads=num_threads)
-    except VideoError:
-        return reader
+def open_video(
+    path: str | Path, num_frames: int | None = None, sha256: str | None = None
+) -> VideoReader:
+    """Open a video file in this process; arguments and errors as :class:`VideoFile`."""
+    return VideoFile(path, num_frames, sha256)
 
 
 def count_frames(path: str | Path) -> int:
-    """Number of frames of a video, counted by decoding it.
+    """Number of frames of a video before the first damaged one, counted by decoding it.
 
     Raises:
         FileNotFoundError: There is no such file.
         VideoError: The file holds no frame that can be decoded.
     """
-    count = len(PyAVReader(path))
+    count = _count_frames(file_key(path))
     if count == 0:
         raise VideoError(f'{path}: not one frame can be decoded')
     return count
 
 
-def _open_container(path: str) -> av.container.InputContainer:
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file, hexadecimal. Raises as :func:`count_frames`."""
+    return _digest(file_key(path))
+
+
+# Path, size, time of change: a file that is written anew is examined anew.
+FileKey = tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class _Packets:
+    """What a pass over a file tells without decoding.
+
+    Attributes:
+        fps: Frames a second, 0 where the file does not say.
+        marks: Position and size in bytes of each packet of the video stream, in their order.
+        times: The time stamps of the packets, ascending; none where one is missing or stands twice.
+        order: Which packet each of ``times`` belongs to.
+        keys: Places in ``times`` of the key frames.
+    """
+
+    fps: float
+    marks: list[tuple[int, int]]
+    times: np.ndarray
+    order: np.ndarray
+    keys: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Number of packets."""
+        return len(self.marks)
+
+
+def file_key(path: str | Path) -> FileKey:
     # A missing file is told from an unreadable one here, for PyAV's error is both at once.
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'no video file {path}')
+    path = os.path.abspath(path)
+    try:
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f'no video file {path}')
+        status = os.stat(path)
+    except PermissionError as error:
+        raise VideoError(f'{path}: not a readable video ({error})') from error
+    return path, status.st_size, status.st_mtime_ns
+
+
+@lru_cache(_REMEMBERED_FILES)
+def _read_packets(key: FileKey) -> _Packets:
+    path = key[0]
+    marks, times, are_keys = [], [], []
+    try:
+        with _open_container(path) as container:
+            stream = container.streams.video[0]
+            fps = float(stream.average_rate or 0)
+            for packet in container.demux(stream):
+                if packet.size:
+                    marks.append((packet.pos, packet.size))
+                    times.append(packet.pts)
+                    are_keys.append(packet.is_keyframe)
+    except av.error.FFmpegError as error:
+        if not times:
+            raise VideoError(f'{path}: not a readable video ({error})') from error
+    if None in times or len(set(times)) < len(times):
+        times, are_keys = [], []
+    order = np.argsort(np.array(times, np.int64))
+    keys = np.flatnonzero(np.array(are_keys, bool)[order])
+    return _Packets(fps, marks, np.array(times, np.int64)[order], order, keys)
+
+
+@lru_cache(_REMEMBERED_FILES)
+def _count_frames(key: FileKey) -> int:
+    count = 0
+    try:
+        with _open_container(key[0]) as container:
+            for _ in _decode_all(container):
+                count += 1
+    except av.error.FFmpegError:
+        pass  # what lies behind a damaged frame does not count
+    return count
+
+
+@lru_cache(_REMEMBERED_FILES)
+def _digest(key: FileKey) -> str:
+    digest = hashlib.sha256()
+    try:
+        with open(key[0], 'rb') as file:
+            while part := file.read(2**20):
+                digest.update(part)
+    except OSError as error:
+        raise VideoError(f'{key[0]}: not a readable video ({error})') from error
+    return digest.hexdigest()
+
+
+def _open_container(path: str) -> av.container.InputContainer:
     try:
         # Titles and the like in a damaged header need not be UTF-8.
-        container = av.open(path, metadata_errors='replace')
+        container = av.open(path, options=_CONTAINER_OPTIONS, metadata_errors='replace')
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(f'{path}: not a readable video ({error})') from error
-    if not container.streams.video:
+    video = container.streams.video
+    if not video or video[0].codec_context is None:
         container.close()
-        raise VideoError(f'{path}: it has no video stream')
+        reason = 'its codec is unknown' if video else 'it has no video stream'
+        raise VideoError(f'{path}: {reason}')
     return container
+
+
+def _decode_all(
+    container: av.container.InputContainer, marks: Sequence[tuple[int, int]] | None = None
+) -> Iterator[av.VideoFrame]:
+    """Frames in the order of presentation.
+
+    Args:
+        container: An open file.
+        marks: The packets that must come; at another one it ends.
+
+    Raises:
+        FFmpegError: At the first damaged frame.
+    """
+    stream = container.streams.video[0]
+    stream.codec_context.thread_count = 1
+    stream.codec_context.options = _CODEC_OPTIONS
+    expected = iter(marks or ())
+    for packet in container.demux(stream):
+        if marks is not None and packet.size and (packet.pos, packet.size) != next(expected, None):
+            return
+        for frame in packet.decode():
+            if frame.is_corrupt:
+                raise av.error.InvalidDataError(0, 'the frame is damaged')
+            yield frame
+
+
+class FrameSizeError(ValueError):
+    """Frames of one clip differ in size."""
+
+
+class _Clip:
+    """Frames on their way into one array."""
+
+    def __init__(self, grey: bool) -> None:
+        self._grey = grey
+        self._frames: list[np.ndarray] = []
+        self._converter = VideoReformatter()
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def append(self, frame: av.VideoFrame) -> None:
+        pixels = _stored_luma(frame) if self._grey else None
+        if pixels is None:
+            # One thread: data loader workers are the parallelism.
+            pixels = self._converter.reformat(frame, format='rgb24', threads=1).to_ndarray()
+        if self._frames and pixels.shape[:2] != self._frames[0].shape[:2]:
+            raise FrameSizeError('its frames change size')
+        self._frames.append(pixels)
+
+    def to_array(self) -> np.ndarray:
+        if not self._grey:
+            return np.stack(self._frames)
+        if all(pixels.ndim == 3 for pixels in self._frames):
+            return luma_of_rgb(np.stack(self._frames))[..., None]
+        luma = [pixels if pixels.ndim == 2 else luma_of_rgb(pixels) for pixels in self._frames]
+        return np.stack(luma)[..., None]
+
+
+def luma_of_rgb(rgb: np.ndarray) -> np.ndarray:
+    """uint8 (..., 3) -> (...): BT.601 luma, rounded as OpenCV does; of grey, the grey value."""
+    if (rgb[..., :1] == rgb).all():
+        return np.ascontiguousarray(rgb[..., 0])
+    return ((rgb @ np.array([4899, 9617, 1868]) + 8192) >> 14).astype(np.uint8)
+
+
+def _stored_luma(frame: av.VideoFrame) -> np.ndarray | None:
+    """(H, W): the luma that the frame is stored with, from 0 to 255; None where it has none."""
+    table = _luma_table(
+        frame.format.name,
+        frame.width,
+        frame.height,
+        int(frame.color_range),
+        int(frame.colorspace),
+    )
+    if table is None:
+        return None
+    # Many times as fast as an array as index.
+    values = _plane(frame.planes[0]).tobytes().translate(table)
+    return np.frombuffer(values, np.uint8).reshape(frame.height, frame.width)
+
+
+@lru_cache(64)
+def _luma_table(
+    pix_fmt: str, width: int, height: int, color_range: int, colorspace: int
+) -> bytes | None:
+    """Grey value of each stored luma, read off FFmpeg's own conversion of a grey frame like it.
+
+    None where the format stores no luma of 8 bits, or equal luma does not become equal grey.
+    """
+    if pix_fmt not in _LUMA_FORMATS or width * height < 256:
+        return None
+    luma = np.resize(np.arange(256, dtype=np.uint8), (height, width))
+    probe = av.VideoFrame(width, height, pix_fmt)
+    probe.color_range, probe.colorspace = color_range, colorspace
+    for plane, values in zip(probe.planes, (luma, 128, 128), strict=True):
+        _plane(plane)[:] = values
+    rgb = VideoReformatter().reformat(probe, format='rgb24', threads=1).to_ndarray()
+    table = np.empty(256, np.uint8)
+    table[luma] = rgb[..., 0]
+    return table.tobytes() if (table[luma][..., None] == rgb).all() else None
+
+
+def _plane(plane: av.video.plane.VideoPlane) -> np.ndarray:
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]
 
 
 def _checked(indices: Sequence[int]) -> np.ndarray:
@@ -250,12 +426,15 @@ def _checked(indices: Sequence[int]) -> np.ndarray:
     return wanted
 
 
+def _changed(path: str, how: str) -> str:
+    return (
+        f'{path} is not as it was prepared: {how}. '
+        'Copy it anew, or run the prepare tool again if it is meant to differ.'
+    )
+
+
 def _too_short(path: str, index: int, count: int) -> str:
     return (
         f'{path}: frame {index} was asked for, but only {count} frames can be decoded. '
         'Is the file truncated? Copy it anew and run the prepare tool again.'
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

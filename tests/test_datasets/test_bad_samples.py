@@ -30,11 +30,14 @@ def build(synthetic_kth, tmp_path):
     for path in (synthetic_kth.root / 'videos').glob('person01*'):
         shutil.copy(path, videos)
 
-    def build(bad=(BAD,), **changes):
+    def build(bad=(BAD,), renamed=BAD, **changes):
         for name in bad:
             (videos / name).write_bytes((videos / name).read_bytes()[:3000])
+        (videos / BAD).rename(videos / renamed)
+        annotation = tmp_path / 'kth.csv'
+        annotation.write_text(synthetic_kth.annotation.read_text().replace(BAD, renamed))
         arguments = dict(
-            ann_file=str(synthetic_kth.annotation),
+            ann_file=str(annotation),
             data_prefix=dict(video=str(videos)),
             pipeline=PIPELINE,
             protocol='subsequence',
@@ -111,6 +114,16 @@ def test_cached(build):
     assert len(dataset.bad_samples) == len(bad_indices(dataset))
     with pytest.raises(VideoError, match=BAD):
         build(cache=True, test_mode=True)
+
+
+@pytest.mark.parametrize('fault', ['crash', 'hang'])
+def test_a_decoder_that_fails_costs_the_clip_alone(build, faulty_decoder, fault):
+    pipeline = [dict(type='mmaction.ClipInit', timeout=2), *PIPELINE[1:]]
+    name = f'{fault}.avi'
+    dataset = build((), renamed=name, pipeline=pipeline, max_bad_share=0.5)
+    assert len(read(dataset, workers=1)) == 24
+    assert len(dataset.bad_samples) == 2
+    assert all(f'/{name} ' in sample for sample in dataset.bad_samples)
 
 
 def test_other_errors_are_not_bad_videos(build):

@@ -127,7 +127,7 @@ def test_a_subset_does_not_move_clips_between_sides(build):
 @pytest.mark.parametrize('indices', [[0, 17, 30]])
 def test_cache_equals_uncached(build, indices, monkeypatch):
     plain, cached = build(split='val'), build(split='val', cache=True)
-    monkeypatch.setattr('bdq_plugin.datasets.transforms.open_video', None)  # no file is opened now
+    monkeypatch.setattr('bdq_plugin.datasets.transforms.IsolatedVideo', None)
     from_cache = [cached[i] for i in indices]
     monkeypatch.undo()
     for i, packed in zip(indices, from_cache, strict=True):

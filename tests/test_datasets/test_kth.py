@@ -81,6 +81,22 @@ def test_index_round_trips_whatever_its_blanks(tmp_path, entries, blank, newline
     assert read_kth_index(path) == expected
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(st.text('personboxing_d0123456789-, \tframes*m\n\x00\xff', max_size=60), max_size=4)
+)
+def test_any_other_index_is_refused_with_file_and_line_or_has_sane_ranges(tmp_path, lines):
+    path = tmp_path / 'index.txt'
+    path.write_text('\n'.join(['person01_boxing_d1 frames 1-95', *lines]), encoding='utf-8')
+    try:
+        entries = read_kth_index(path)
+    except ValueError as error:
+        assert str(error).startswith(f'{path}:')
+    else:
+        assert len({entry.name for entry in entries}) == len(entries)
+        assert all(0 <= a < b for entry in entries for a, b in entry.ranges)
+
+
 @pytest.mark.parametrize(
     ('line', 'words'),
     [

@@ -3,15 +3,23 @@
 
     python tools/stress/fuzz_videos.py /work/shared/data --mutants 2000
 
-Every mutant is read twice in a process of its own kind: through ``open_video``, all frames, and,
-for the count, sequentially by PyAV. Allowed: all frames that can be decoded, or a ``VideoError``.
-Counted as faults: a crash of the process, a hang, any other exception, and frames whose number is
-not what can be decoded.
+Every mutant is read as a training reads it, by ``IsolatedVideo``: three clips, at the beginning, in
+the middle and at the end. Beside it PyAV decodes the file from the beginning, up to the first frame
+that FFmpeg calls damaged. Allowed: as many frames as that gives, with its pixels, or a
+``VideoError``; for a decoder that crashes or hangs in its own process, a ``VideoError`` too.
+
+Then the mutant is opened with the digest of the video that it was made of, as the annotation has
+it. Allowed: a ``VideoError`` where a byte has changed, else the frames of the original.
+
+Counted as faults: a crash of the reading process, a hang, any other exception, another number of
+frames, other pixels, a changed file that the digest lets through, and an unchanged one that it
+refuses.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import multiprocessing
 import random
 import resource
@@ -20,22 +28,27 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import av
-import decord
+import numpy as np
 
-from bdq_plugin.datasets.video_reader import PyAVReader, VideoError, open_video
+from bdq_plugin.datasets.isolation import IsolatedVideo
+from bdq_plugin.datasets.video_reader import VideoError
 from bdq_plugin.engine.launch import write_json
 from bdq_plugin.version import __version__
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SUFFIXES = ('.avi', '.mp4')
-FAULTS = ('crash', 'hang', 'exception', 'wrong count')
-# Of the reading process: a header that declares a huge picture must not take the machine down.
+FAULTS = ('crash', 'hang', 'exception', 'wrong count', 'wrong pixels', 'change not seen')
+# Of the reading process, which decodes too, as a check.
 MEMORY = 8 * 2**30
+CLIP_LEN = 16
+# Seconds that the decoding process may take; the whole mutant has --timeout.
+PATIENCE = 20.0
 
 
 def truncate(data: bytes, rng: random.Random) -> bytes:
@@ -145,15 +158,25 @@ def main() -> None:
             outcomes=dict(outcomes),
             faults=len(faults),
             each_fault=faults,
+            decoder_crashes_contained=count(results, 'crashed'),
+            decoder_hangs_contained=count(results, 'took longer'),
+            read_unlike_the_original_without_digest=sum(
+                result.get('like_original') is False for result in results
+            ),
             by_mutation={name: dict(by_mutation[name]) for name in sorted(by_mutation)},
             slowest_seconds=round(max(result['seconds'] for result in results), 2),
             seed=args.seed,
             seconds=round(time.monotonic() - start, 1),
-            versions=dict(bdq_plugin=__version__, av=av.__version__, decord=decord.__version__),
+            versions=dict(bdq_plugin=__version__, av=av.__version__),
         ),
     )
     print(f'{len(results)} mutants: {dict(outcomes)}: {args.out}')
     sys.exit(bool(faults))
+
+
+def count(results: list[dict[str, Any]], words: str) -> int:
+    """How many were refused for this reason."""
+    return sum(words in result.get('detail', '') for result in results)
 
 
 def make_mutant(index: int, sources: list[Path], folder: Path, seed: int) -> dict[str, Any]:
@@ -172,6 +195,13 @@ def make_mutant(index: int, sources: list[Path], folder: Path, seed: int) -> dic
         path=folder / f'mutant{index}{suffix}',
         seed=f'{seed}/{index}',
     )
+
+
+def write_mutant(mutant: dict[str, Any]) -> None:
+    """Write the file of a planned mutant."""
+    mutate = next(m for m in MUTATIONS if m.__name__ == mutant['mutation'])
+    data = mutate(mutant['source'].read_bytes(), random.Random(mutant['seed']))
+    mutant['path'].write_bytes(data)
 
 
 def read_all(mutants: list[dict[str, Any]], args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -214,11 +244,9 @@ class Reader:
 
     def start(self, mutant: dict[str, Any]) -> None:
         """Write a mutant and give it to the process."""
-        mutate = next(m for m in MUTATIONS if m.__name__ == mutant['mutation'])
-        data = mutate(mutant['source'].read_bytes(), random.Random(mutant['seed']))
-        mutant['path'].write_bytes(data)
+        write_mutant(mutant)
         self.mutant, self.since = mutant, time.monotonic()
-        self.pipe.send(str(mutant['path']))
+        self.pipe.send((str(mutant['path']), str(mutant['source'])))
 
     def poll(self, timeout: float) -> dict[str, Any] | None:
         """What has become of the mutant, or None so far."""
@@ -250,42 +278,99 @@ class Reader:
 
 
 def serve(pipe: Connection) -> None:
-    """Read every path that comes."""
+    """Read every mutant that comes."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     av.logging.set_level(av.logging.PANIC)
-    decord.logging.set_level(decord.logging.QUIET)
     while True:
         try:
-            path = pipe.recv()
+            path, source = pipe.recv()
         except EOFError:
             return
-        pipe.send(read(path))
+        pipe.send(read(path, source))
 
 
-def read(path: str) -> dict[str, Any]:
-    """The outcome of one file."""
+def read(path: str, source: str) -> dict[str, Any]:
+    """The outcome of one mutant."""
     try:
-        reader = open_video(path)
-        length = len(reader)
-        if length == 0:
-            return dict(outcome='refused', detail='no frame')
-        count = 0
-        # In parts, as a clip is read, and so that memory stays small.
-        for first in range(0, length, 64):
-            frames = reader.get_batch(range(first, min(first + 64, length)))
-            if frames.shape[1:] != (reader.height, reader.width, 3):
-                return dict(outcome='wrong count', detail=f'frames of shape {frames.shape}')
-            count += len(frames)
-        decodable = len(PyAVReader(path))
+        return check_clips(path, source) or check_digest(path, source)
     except VideoError as error:
-        return dict(outcome='refused', detail=str(error).replace(path, 'FILE')[:200])
+        return check_digest(path, source, str(error).replace(path, 'FILE')[:200])
     except Exception as error:
         return dict(outcome='exception', detail=f'{type(error).__name__}: {error}'[:200])
-    if count != length or length != decodable:
-        kind = type(reader).__name__
-        detail = f'{kind} gave {count} of {length} frames, {decodable} can be decoded'
-        return dict(outcome='wrong count', detail=detail)
-    return dict(outcome='read', detail=f'{length} frames')
+
+
+def check_clips(path: str, source: str) -> dict[str, Any] | None:
+    """A fault, or None where the clips are what sequential decoding gives."""
+    video = IsolatedVideo(path, timeout=PATIENCE)
+    length = len(video)
+    clips = [clip for clip in clips_of(original(source)[0]) if clip[-1] < length]
+    clips += clips_of(length)[-1:]
+    clips = [clip for clip in clips if clip]
+    decodable, expected = decode_from_the_beginning(path, {i for clip in clips for i in clip})
+    if length != decodable:
+        return dict(outcome='wrong count', detail=f'{length} frames, {decodable} can be decoded')
+    for clip in clips:
+        frames = video.get_batch(clip)
+        if not all(np.array_equal(a, expected[i]) for a, i in zip(frames, clip, strict=True)):
+            return dict(outcome='wrong pixels', detail=f'frames {clip[0]} to {clip[-1]}')
+    return None
+
+
+def check_digest(path: str, source: str, refused: str = '') -> dict[str, Any]:
+    """The outcome of a mutant that was read right, or ``refused`` for this reason."""
+    length, digest, expected = original(source)
+    changed = hashlib.sha256(Path(path).read_bytes()).hexdigest() != digest
+    try:
+        known = IsolatedVideo(path, length, digest, timeout=PATIENCE)
+    except VideoError as error:
+        if not changed:
+            return dict(outcome='exception', detail=f'refused as changed: {error}'[:200])
+    else:
+        if changed:
+            return dict(outcome='change not seen', detail='opened in spite of the digest')
+        for clip in clips_of(length):
+            if not np.array_equal(known.get_batch(clip), [expected[i] for i in clip]):
+                return dict(outcome='wrong pixels', detail='unlike the original')
+    if refused:
+        return dict(outcome='refused', detail=refused)
+    found, frames = decode_from_the_beginning(path, set(expected))
+    alike = all(np.array_equal(frames[i], expected[i]) for i in frames)
+    return dict(outcome='read', detail=f'{found} of {length} frames', like_original=alike)
+
+
+def clips_of(length: int) -> list[range]:
+    """The first, the middle and the last frames of a video of so many."""
+    middle, last = max(length - CLIP_LEN, 0) // 2, max(length - CLIP_LEN, 0)
+    return [range(first, min(first + CLIP_LEN, length)) for first in (0, middle, last)]
+
+
+@lru_cache
+def original(source: str) -> tuple[int, str, dict[int, np.ndarray]]:
+    """Number of frames, digest, and the frames of the clips of a real video."""
+    length, _ = decode_from_the_beginning(source, set())
+    wanted = {i for clip in clips_of(length) for i in clip}
+    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    return length, digest, decode_from_the_beginning(source, wanted)[1]
+
+
+def decode_from_the_beginning(path: str, wanted: set[int]) -> tuple[int, dict[int, np.ndarray]]:
+    """Number of frames before the first damaged one, and the ``wanted`` ones; PyAV, no seeking."""
+    found: dict[int, np.ndarray] = {}
+    length = 0
+    try:
+        with av.open(path, metadata_errors='replace') as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            stream.codec_context.options = {'err_detect': 'explode'}
+            for frame in container.decode(stream):
+                if frame.is_corrupt:
+                    break
+                if length in wanted:
+                    found[length] = frame.to_ndarray(format='rgb24')
+                length += 1
+    except av.error.FFmpegError:
+        pass
+    return length, found
 
 
 if __name__ == '__main__':

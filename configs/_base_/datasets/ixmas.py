@@ -9,7 +9,7 @@ fold = 3
 train_pipeline = [
     dict(type='ClipInit'),
     dict(type='SampleFrames', clip_len=24, frame_interval=1, num_clips=1),
-    dict(type='ClipDecode'),
+    dict(type='ClipDecode', grey=True),
     dict(
         type='MultiScaleCrop',
         input_size=224,
@@ -19,6 +19,7 @@ train_pipeline = [
     ),
     dict(type='Resize', scale=(224, 224), keep_ratio=False),
     dict(type='Flip', flip_ratio=0.5),
+    dict(type='GreyToRGB'),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackSubjectInputs'),
 ]
@@ -26,9 +27,10 @@ train_pipeline = [
 test_pipeline = [
     dict(type='ClipInit'),
     dict(type='SampleFrames', clip_len=24, frame_interval=1, num_clips=1, test_mode=True),
-    dict(type='ClipDecode'),
+    dict(type='ClipDecode', grey=True),
     dict(type='Resize', scale=(-1, 224)),
     dict(type='CenterCrop', crop_size=224),
+    dict(type='GreyToRGB'),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackSubjectInputs'),
 ]

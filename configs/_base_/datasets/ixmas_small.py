@@ -8,7 +8,7 @@ fold = 3
 train_pipeline = [
     dict(type='ClipInit'),
     dict(type='UniformSample', clip_len=16),
-    dict(type='ClipDecode'),
+    dict(type='ClipDecode', grey=True),
     dict(type='Flip', flip_ratio=0.5),
     dict(type='RandomShift', max_shift=4),
     dict(type='ToGray'),
@@ -18,7 +18,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='ClipInit'),
     dict(type='UniformSample', clip_len=16, test_mode=True),
-    dict(type='ClipDecode'),
+    dict(type='ClipDecode', grey=True),
     dict(type='ToGray'),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackSubjectInputs'),

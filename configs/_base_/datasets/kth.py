@@ -8,7 +8,7 @@ fold = 1
 train_pipeline = [
     dict(type='ClipInit'),
     dict(type='SampleFrames', clip_len=32, frame_interval=1, num_clips=1),
-    dict(type='ClipDecode'),
+    dict(type='ClipDecode', grey=True),
     dict(
         type='MultiScaleCrop',
         input_size=224,
@@ -18,6 +18,7 @@ train_pipeline = [
     ),
     dict(type='Resize', scale=(224, 224), keep_ratio=False),
     dict(type='Flip', flip_ratio=0.5),
+    dict(type='GreyToRGB'),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackSubjectInputs'),
 ]
@@ -25,9 +26,10 @@ train_pipeline = [
 test_pipeline = [
     dict(type='ClipInit'),
     dict(type='SampleFrames', clip_len=32, frame_interval=1, num_clips=1, test_mode=True),
-    dict(type='ClipDecode'),
+    dict(type='ClipDecode', grey=True),
     dict(type='Resize', scale=(-1, 224)),
     dict(type='CenterCrop', crop_size=224),
+    dict(type='GreyToRGB'),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackSubjectInputs'),
 ]

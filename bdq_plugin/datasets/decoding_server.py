@@ -1,0 +1,87 @@
+"""The program of the decoding process (see :mod:`.isolation`): it reads videos for its parent.
+
+    python decoding_server.py CONNECTION BUFFER
+
+It is run as a file, not as a module of the package, so that it starts within a fraction of a second
+and holds neither torch nor MMAction2. Its arguments are two inherited file descriptors. Requests
+and answers are JSON, frames are bytes in shared memory: nothing that comes from here is code to the
+parent.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import signal
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import video_reader  # both are beside this file
+from shared_buffer import SharedBuffer
+
+# Address space: a header that declares a huge picture must not take the machine down.
+MEMORY = 8 * 2**30
+# A hanging decoder ends by itself when its parent has gone and cannot end it; seconds of grace.
+GRACE = 5
+# Errors that keep their type on the way to the parent.
+# Others are faults of the program and not of a video.
+UNREADABLE = (video_reader.av.error.FFmpegError, MemoryError, UnicodeError)
+EXPECTED = (video_reader.VideoError, FileNotFoundError, IndexError, ValueError)
+
+
+class Server:
+    """Answers requests; keeps the last reader, for a clip is two requests."""
+
+    def __init__(self) -> None:
+        self._video: list[Any] | None = None
+        self._reader: video_reader.VideoReader | None = None
+
+    def answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
+        """The answer to a request, and frames where it asks for them."""
+        if request['what'] == 'open' or request['video'] != self._video:
+            self._video = None
+            self._reader = video_reader.VideoFile(*request['video'])
+            self._video = request['video']
+        what = request['what']
+        if what == 'open':
+            return dict(fps=self._reader.fps), None
+        if what == 'length':
+            return dict(length=len(self._reader)), None
+        frames = self._reader.get_batch(request['indices'], request['grey'])
+        return dict(shape=frames.shape), frames
+
+
+def main() -> None:
+    connection = Connection(int(sys.argv[1]))
+    buffer = SharedBuffer(int(sys.argv[2]))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold clear frames
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and that ends this
+    video_reader.av.logging.set_level(video_reader.av.logging.PANIC)
+    server = Server()
+    connection.send_bytes(b'{}')  # ready: from here on, time counts as decoding
+    while True:
+        try:
+            request = json.loads(connection.recv_bytes())
+        except EOFError:
+            return  # the parent has gone
+        signal.alarm(math.ceil(request['timeout']) + GRACE)
+        try:
+            answer, frames = server.answer(request)
+            if frames is not None:
+                buffer.array(frames.shape)[:] = frames
+        except EXPECTED as error:
+            answer = dict(error=type(error).__name__, message=str(error))
+        except UNREADABLE as error:
+            answer = dict(error='VideoError', message=f'{request["video"][0]}: {error!r}')
+        except Exception as error:
+            answer = dict(error='RuntimeError', message=f'{request["video"][0]}: {error!r}')
+        signal.alarm(0)
+        connection.send_bytes(json.dumps(answer).encode())
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,31 @@
+"""A decoder that fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from bdq_plugin.datasets import isolation
+
+
+@pytest.fixture
+def faulty_decoder(tmp_path, monkeypatch):
+    """A decoding process that crashes, aborts or hangs on files named so, and does it in C."""
+    server = tmp_path / 'faulty_server.py'
+    server.write_text(
+        f'import ctypes, os, sys; sys.path.insert(0, {str(isolation.SERVER.parent)!r})\n'
+        'import decoding_server, video_reader\n'
+        'class Faulty(video_reader.VideoFile):\n'
+        '    def get_batch(self, *arguments):\n'
+        '        name = os.path.basename(self.path)\n'
+        "        if name.startswith('crash'): ctypes.string_at(0)\n"
+        "        if name.startswith('abort'): os.abort()\n"
+        "        if name.startswith('bug'): raise TypeError('a bug')\n"
+        "        if name.startswith('hang'): ctypes.CDLL(None).sleep(1000)\n"
+        '        return super().get_batch(*arguments)\n'
+        'video_reader.VideoFile = Faulty\n'
+        'decoding_server.main()\n'
+    )
+    monkeypatch.setattr(isolation, 'SERVER', server)
+    isolation._decoder.stop()
+    yield
+    isolation._decoder.stop()
