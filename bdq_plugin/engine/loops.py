@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from mmaction.registry import LOOPS
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
+from torch.distributed.algorithms.ddp_comm_hooks.debugging_hooks import noop_hook
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+from torch.nn.parallel import DistributedDataParallel
 
 from ..models.adversarial_recognizer import PHASES
 
@@ -51,19 +56,64 @@ class AdversarialTrainLoop(EpochBasedTrainLoop):
             raise ValueError(f'the game needs both phases {PHASES}, got {list(phases)}')
         self.phases = [(phase['name'], phase.get('steps', 1)) for phase in phases]
 
+    def run(self) -> nn.Module:
+        """Train to the last epoch."""
+        reduce_what_learns(self.runner.model)
+        return super().run()
+
     def run_iter(self, idx: int, data_batch: dict) -> None:
         """Play all phases on one batch."""
         runner = self.runner
         runner.call_hook('before_train_iter', batch_idx=idx, data_batch=data_batch)
-        outputs: dict[str, torch.Tensor] = {}
-        for name, steps in self.phases:
-            unwrap(runner.model).set_phase(name)
-            for _ in range(steps):
-                logs = runner.model.train_step(data_batch, runner.optim_wrapper[name])
-            outputs.update({f'{name}/{key}': value for key, value in logs.items()})
+        outputs = play(runner.model, data_batch, self.phases, runner.optim_wrapper)
         outputs.update(encoder_logs(unwrap(runner.model)))
         runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
         self._iter += 1
+
+
+def play(
+    model: nn.Module,
+    data_batch: dict[str, Any],
+    phases: Sequence[tuple[str, int]],
+    optim_wrapper: OptimWrapperDict,
+) -> dict[str, torch.Tensor]:
+    """One iteration of the game: every phase on the same batch, which is staged once.
+
+    Args:
+        model: an ``AdversarialRecognizer``, wrapped for distribution or not.
+        data_batch: what the data loader gives.
+        phases: name and number of steps of each phase.
+        optim_wrapper: one plain wrapper a phase.
+
+    Returns:
+        The logs of each phase's last step, prefixed by its name.
+    """
+    game = unwrap(model)
+    batch = game.data_preprocessor.stage(data_batch)
+    outputs: dict[str, torch.Tensor] = {}
+    for name, steps in phases:
+        game.set_phase(name)
+        # The encoder may have moved since the last phase.
+        batch = replace(batch, encoded=None)
+        for _ in range(steps):
+            logs = model.train_step(batch, optim_wrapper[name])
+        outputs.update({f'{name}/{key}': value for key, value in logs.items()})
+    return outputs
+
+
+def reduce_what_learns(model: nn.Module) -> None:
+    """Let the processes exchange the gradients of the phase's own players, not zeros for the rest.
+
+    Of a model that is not distributed nothing is changed.
+    """
+
+    # Without annotations: torch reads them, and cannot where they are strings.
+    def hook(state, bucket):
+        learns = any(parameter.requires_grad for parameter in bucket.parameters())
+        return (allreduce_hook if learns else noop_hook)(state, bucket)
+
+    if isinstance(model, DistributedDataParallel):
+        model.register_comm_hook(model.process_group, hook)
 
 
 def encoder_logs(model: nn.Module) -> dict[str, float]:

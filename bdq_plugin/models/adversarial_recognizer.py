@@ -17,6 +17,19 @@ from .privacy_recognizer import frames_of
 PHASES = ('action', 'privacy')
 
 
+def to_channels_last(*modules: nn.Module) -> None:
+    """Put the weights of all 2D and 3D convolutions in channels-last memory, in place.
+
+    A convolution whose weight is channels-last returns channels-last, so what lies between two of
+    them follows; ``Module.to`` cannot do it where a network has both kinds.
+    """
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for module in modules:
+        for parameter in module.parameters():
+            if parameter.ndim in formats:
+                parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
+
+
 @MODELS.register_module()
 class AdversarialRecognizer(BaseModel):
     """An encoder, an action network and privacy networks in two phases.
@@ -38,6 +51,10 @@ class AdversarialRecognizer(BaseModel):
         alpha: weight of the privacy entropy.
         num_privacy_networks: how many privacy networks play, each built from ``privacy``; the
             entropy is their mean.
+        channels_last: keep the networks' convolutions in channels-last memory.
+        compile: compile the backbones with ``torch.compile``; a dict holds its arguments. Names of
+            parameters, and so checkpoints, stay the same. (MMEngine's own ``compile`` key would
+            compile ``train_step``, both phases and the optimisers included.)
     """
 
     def __init__(
@@ -47,6 +64,8 @@ class AdversarialRecognizer(BaseModel):
         data_preprocessor: dict[str, Any],
         alpha: float = 1.0,
         num_privacy_networks: int = 1,
+        channels_last: bool = False,
+        compile: bool | dict[str, Any] = False,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         for name, part in (('recognizer', recognizer), ('privacy', privacy)):
@@ -68,6 +87,13 @@ class AdversarialRecognizer(BaseModel):
         self.entropy = EntropyLoss()
         self.phase = 'action'
         self._trainable: dict[str, list[nn.Parameter]] | None = None
+        # MMAction2's heads count hits in NumPy, which has no bfloat16.
+        self.recognizer.cls_head.register_forward_hook(lambda head, feats, scores: scores.float())
+        if channels_last:
+            to_channels_last(self.recognizer, self.privacy)
+        if compile:
+            for network in (self.recognizer, *self.privacy):
+                network.backbone.compile(**(compile if isinstance(compile, dict) else {}))
 
     # ------------------------------------------------------------------ phases
     def set_phase(self, phase: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,6 +29,22 @@ from ..safe_load import load_checkpoint
 KINETICS_MEAN = (110.64, 103.16, 96.29)
 KINETICS_STD = (38.76, 37.88, 40.03)
 CHECKPOINT_PREFIX = 'data_preprocessor.encoder.'
+
+
+@dataclass
+class StagedBatch:
+    """A batch on the device, made once and then encoded by as many steps as there are.
+
+    Attributes:
+        inputs: stacked clips as they come from the pipeline, (N, M, C, T, H, W) or (N, T, C, H, W).
+        data_samples: their labels, on the device.
+        encoded: the whole clips, encoded without gradient, kept from the first step that needs them
+            while the encoder rests; None makes the next step encode them anew.
+    """
+
+    inputs: Tensor
+    data_samples: SampleList
+    encoded: Tensor | None = None
 
 
 def build_encoder_from_cfg(cfg: str | dict[str, Any] | ClipEncoder) -> ClipEncoder:
@@ -159,45 +176,76 @@ class BDQDataPreprocessor(ActionDataPreprocessor):
             self.encoder.eval()
         return self
 
+    def stage(self, data: dict[str, Any]) -> StagedBatch:
+        """Stack a batch on the device, for ``forward`` to encode as often as there are steps."""
+        data = self.cast_data(data)
+        return StagedBatch(stack_batch(data['inputs']), data['data_samples'])
+
+    def forward(self, data: dict[str, Any] | StagedBatch, training: bool = False) -> dict[str, Any]:
+        """Encode a batch of the data loader, or one that is staged already."""
+        if not isinstance(data, StagedBatch):
+            return super().forward(data, training)
+        inputs = self._view(data.inputs, training, data)
+        return dict(inputs=inputs, data_samples=data.data_samples)
+
     def preprocess(
         self, inputs: list[Tensor], data_samples: SampleList, training: bool = False
     ) -> tuple[Tensor, SampleList]:
         """Stack and encode; called by ``ActionDataPreprocessor.forward`` on every path."""
-        batch = stack_batch(inputs)
-        if self.format_shape == 'NCTHW':
-            views = batch.shape[1]
-            clips = self.encode(batch.flatten(0, 1), training)
-            return clips.unflatten(0, (-1, views)), data_samples
-        clips = self.encode(batch.transpose(1, 2), training)
-        # Recognizer2D uses .view, so the frames must be contiguous.
-        return clips.transpose(1, 2).contiguous(), data_samples
+        return self._view(stack_batch(inputs), training), data_samples
 
-    def encode(self, frames_NCTHW: Tensor, training: bool = False) -> Tensor:
+    def _view(self, batch: Tensor, training: bool, staged: StagedBatch | None = None) -> Tensor:
+        """Stacked clips in the layout of the pipeline to the networks' view in the same layout."""
+        if self.format_shape == 'NCTHW':
+            clips = self.encode(batch.flatten(0, 1), training, staged)
+            return clips.unflatten(0, batch.shape[:2])
+        clips = self.encode(batch.transpose(1, 2), training, staged)
+        # Recognizer2D uses .view, so the frames must be contiguous.
+        return clips.transpose(1, 2).contiguous()
+
+    def encode(
+        self, frames_NCTHW: Tensor, training: bool = False, staged: StagedBatch | None = None
+    ) -> Tensor:
         """Frames on the scale 0 to 255, (N, C, T, H, W), to the networks' view of them.
 
         In training with ``one_frame`` set, only one random frame is encoded, the same index for the
-        whole batch and without gradient: all that the privacy step needs.
+        whole batch and without gradient: all that the privacy step needs. Where a frame
+        depends on the whole clip, that is encoded and the frame chosen, once a staged batch.
         """
         if frames_NCTHW.shape[1] != self.mean.shape[0]:
             raise ValueError(
                 f'the clip has {frames_NCTHW.shape[1]} channels, mean and std have '
                 f'{self.mean.shape[0]}: give as many numbers as the video has channels'
             )
-        one_frame = training and self.one_frame
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen and not one_frame):
-            if not one_frame:
-                return self._encode(frames_NCTHW)
-            drops = self.encoder.drops_frames
-            index = int(torch.randint(frames_NCTHW.shape[2] - drops, ()))
-            if self.encoder.uses_whole_clip:
-                return self._encode(frames_NCTHW)[:, :, index : index + 1]
-            return self._encode(frames_NCTHW[:, :, index : index + 1 + drops])
+        if training and self.one_frame:
+            return self._encode_one_frame(frames_NCTHW, staged)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            return self._normalize(self.encoder(self._prepare(frames_NCTHW)))
 
-    def _encode(self, frames_NCTHW: Tensor) -> Tensor:
+    @torch.no_grad()
+    def _encode_one_frame(self, frames_NCTHW: Tensor, staged: StagedBatch | None) -> Tensor:
+        drops = self.encoder.drops_frames
+        index = int(torch.randint(frames_NCTHW.shape[2] - drops, ()))
+        if not self.encoder.uses_whole_clip:
+            part = frames_NCTHW[:, :, index : index + 1 + drops]
+            return self._normalize(self.encoder(self._prepare(part)))
+        encoded = staged.encoded if staged else None
+        if encoded is None:
+            encoded = self.encoder(self._prepare(frames_NCTHW))
+        if staged:
+            staged.encoded = encoded
+        return self._normalize(encoded[:, :, index : index + 1])
+
+    def _prepare(self, frames_NCTHW: Tensor) -> Tensor:
+        """Frames on the scale 0 to 255 to the units that the encoder expects."""
         x_NCTHW = frames_NCTHW.float() / 255
+        return (x_NCTHW - self.mean) / self.std if self.encoder.expects_normalized else x_NCTHW
+
+    def _normalize(self, encoded_NCTHW: Tensor) -> Tensor:
+        """An encoder's output to the networks' range."""
         if self.encoder.expects_normalized:
-            return self.encoder((x_NCTHW - self.mean) / self.std)
-        return self.normalize_encoded(self.encoder(x_NCTHW))
+            return encoded_NCTHW
+        return self.normalize_encoded(encoded_NCTHW)
 
     def normalize_encoded(self, encoded_NCTHW: Tensor) -> Tensor:
         """An encoder's output in the units of its input, to the networks' range."""

@@ -6,8 +6,15 @@ import sys
 
 import pytest
 import torch
+import torch.distributed as dist
+from mmaction.registry import MODELS
+from mmengine.model import MMDistributedDataParallel
+
+from bdq_plugin.engine import loops
+from bdq_plugin.engine.optim import PhaseOptimWrapperConstructor
 
 from ..game import REPOSITORY, game_options
+from ..test_models.test_adversarial_recognizer import config, data
 
 
 def option_text(value):
@@ -57,3 +64,39 @@ def test_two_processes_equal_one(synthetic_kth, tmp_path):
     assert moved > 20
     encoder = 'data_preprocessor.encoder.blur.log_sigma'
     assert abs(one[encoder] - torch.tensor(1.5).log()) > 1e-5
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """A process group of this process alone."""
+    store = f'file://{tmp_path}/store'
+    dist.init_process_group('gloo', init_method=store, rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def test_only_gradients_of_who_learns_travel(alone, monkeypatch):
+    sent, reduce = [], loops.allreduce_hook
+
+    def counting(group, bucket):
+        sent.append(bucket.buffer().numel())
+        return reduce(group, bucket)
+
+    monkeypatch.setattr(loops, 'allreduce_hook', counting)
+    model = MODELS.build(config()).train()
+    sgd = dict(optimizer=dict(type='SGD', lr=0.01))
+    wrappers = PhaseOptimWrapperConstructor(dict(action=sgd, privacy=sgd))(model)
+    wrapped = MMDistributedDataParallel(
+        model, broadcast_buffers=False, find_unused_parameters=True, bucket_cap_mb=0.1
+    )
+    loops.reduce_what_learns(wrapped)
+    size = {
+        name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
+    }
+    action = size['data_preprocessor'] + size['recognizer']
+    for phase, expected in (('action', action), ('privacy', size['privacy'])):
+        sent.clear()
+        loops.play(wrapped, data(), [(phase, 1)], wrappers)
+        # One bucket may hold parameters of both.
+        largest = max(p.numel() for p in model.parameters()) + 2**18 // 4
+        assert expected <= sum(sent) < min(expected + largest, sum(size.values()))

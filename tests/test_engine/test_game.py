@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmaction.registry import MODELS
 from mmengine.runner import Runner
 
 from bdq_plugin.encoders import load_encoder
 from bdq_plugin.engine.launch import build_runner, train
-from bdq_plugin.engine.loops import unwrap
+from bdq_plugin.engine.loops import play, unwrap
+from bdq_plugin.engine.optim import PhaseOptimWrapperConstructor
 
 from ..game import game_config
+from ..test_models.test_adversarial_recognizer import config as game_of_models
+from ..test_models.test_adversarial_recognizer import data as clips
 
 
 def run(cfg) -> Runner:
@@ -76,6 +80,36 @@ class TestTraining:
         )
         assert document['metrics']['privacy/chance'] == pytest.approx(1 / 3)
         assert (document['protocol'], document['seed'], document['epochs']) == ('subsequence', 3, 1)
+
+
+PHASES = (('action', 1), ('privacy', 3))
+
+
+def built(**options):
+    """A game on noise, without a Runner, and its optimisers."""
+    torch.manual_seed(0)
+    model = MODELS.build(game_of_models(**options)).train()
+    sgd = dict(optimizer=dict(type='SGD', lr=0.05, momentum=0.9))
+    return model, PhaseOptimWrapperConstructor(dict(action=dict(sgd), privacy=dict(sgd)))(model)
+
+
+@pytest.mark.parametrize('encoder', ['bdq', 'bdq_hard', 'bdq_released'])
+def test_staging_the_batch_changes_no_weight(encoder):
+    """Nor does encoding it once for all privacy steps, while the encoder rests."""
+    grey = dict(type='BDQDataPreprocessor', encoder=encoder, mean=[128.0], std=[51.0])
+    staged, wrappers = built(data_preprocessor=grey)
+    plain, plain_wrappers = built(data_preprocessor=grey)
+    for seed in range(3):
+        torch.manual_seed(seed)
+        logs = play(staged, clips(), PHASES, wrappers)
+        torch.manual_seed(seed)
+        for name, steps in PHASES:
+            plain.set_phase(name)
+            for _ in range(steps):
+                expected = plain.train_step(clips(), plain_wrappers[name])
+        assert torch.equal(logs['privacy/loss'], expected['loss'])
+    for name, value in plain.state_dict().items():
+        assert torch.equal(staged.state_dict()[name], value), name
 
 
 def test_resume_equals_uninterrupted(synthetic_kth, tmp_path):

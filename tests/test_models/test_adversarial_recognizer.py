@@ -144,6 +144,77 @@ def test_several_privacy_networks():
     assert model(**batch, mode='predict')[0].pred_subject_score.shape == (7, 4)
 
 
+def test_bfloat16_networks_with_a_float32_encoder(model):
+    """Stock heads fail in bfloat16: they count hits in NumPy, which has no such type."""
+    seen = {}
+    for name, network in (('recognizer', model.recognizer), ('privacy', model.privacy[0])):
+        network.backbone.layers[0].register_forward_hook(
+            lambda module, inputs, output, name=name: seen.update({name: output.dtype})
+        )
+    with torch.autocast('cpu', torch.bfloat16):
+        for phase in ('action', 'privacy'):
+            model.set_phase(phase)
+            batch = model.data_preprocessor(data(), True)
+            assert batch['inputs'].dtype == torch.float32
+            loss, logs = model.parse_losses(model(**batch, mode='loss'))
+            assert logs['loss'].dtype == torch.float32
+            loss.backward()
+    assert seen == dict(recognizer=torch.bfloat16, privacy=torch.bfloat16)
+    assert model.data_preprocessor.encoder.quantize.thresholds.grad.abs().sum() > 0
+
+
+def test_privacy_phase_runs_no_action_network_and_records_no_encoder(model):
+    model.set_phase('privacy')
+    model.recognizer.backbone.register_forward_hook(lambda *_: pytest.fail('it ran'))
+    batch = model.data_preprocessor(data(), True)
+    assert batch['inputs'].shape[3] == 1
+    assert not batch['inputs'].requires_grad
+    model(**batch, mode='loss')
+
+
+def equal_steps(model, switched):
+    assert list(switched.state_dict()) == list(model.state_dict())
+    switched.load_state_dict(model.state_dict())
+    for phase in ('action', 'privacy'):
+        losses = []
+        for game in (model, switched):
+            torch.manual_seed(1)
+            losses.append(loss_of(game, phase)[0])
+            losses[-1].backward()
+        torch.testing.assert_close(*losses)
+    for a, b in zip(model.parameters(), switched.parameters(), strict=True):
+        torch.testing.assert_close(b.grad, a.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_channels_last_changes_no_result(model):
+    equal_steps(model, MODELS.build(config(channels_last=True)).train())
+
+
+def test_compile_takes_the_backbones_and_renames_nothing(model, monkeypatch):
+    """Compiling takes minutes; `python -m benchmarks.run game` does it for real."""
+    arguments, calls = [], []
+
+    def compiled(function, **options):
+        arguments.append(options)
+        return lambda *args, **kwargs: (calls.append(1), function(*args, **kwargs))[1]
+
+    monkeypatch.setattr(torch, 'compile', compiled)
+    equal_steps(model, MODELS.build(config(compile=dict(mode='max-autotune'))).train())
+    assert arguments == [dict(mode='max-autotune')] * 2
+    assert len(calls) == 3  # both networks in the action phase, one in the privacy phase
+
+
+def test_channels_last_reaches_both_kinds_of_convolution():
+    cfg = config(channels_last=True)
+    for name in ('recognizer', 'privacy'):
+        cfg[name] = dict(cfg[name], backbone=dict(cfg[name]['backbone'], channels=(4,) * 6))
+        cfg[name]['cls_head'] = dict(cfg[name]['cls_head'], in_channels=4)
+    model = MODELS.build(cfg)
+    deep, flat = model.recognizer.backbone.layers[3], model.privacy[0].backbone.layers[3]
+    assert deep.weight.is_contiguous(memory_format=torch.channels_last_3d)
+    assert flat.weight.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_restart_replaces_the_weights_in_place(model):
     before = [p.clone() for p in model.privacy.parameters()]
     identities = [id(p) for p in model.privacy.parameters()]

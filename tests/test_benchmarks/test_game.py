@@ -1,0 +1,52 @@
+"""The game's study: the published iteration is what it claims to be, and both can be measured."""
+
+import pytest
+import torch
+
+from benchmarks import game
+
+KEYS = {'median_ms', 'best_ms', 'speed_up', 'cpu_ms', 'speed_up_cpu'}
+KEYS |= {'samples_s', 'peak_mib', 'memory_ratio'}
+
+
+def moved_statistics(model):
+    counts = {
+        name: int(value)
+        for name, value in model.state_dict().items()
+        if name.endswith('num_batches_tracked')
+    }
+    assert len(counts) == 12
+    return set(counts.values())
+
+
+@pytest.mark.parametrize('wasteful', [True, False])
+def test_published_iteration_teaches_all_three(wasteful):
+    model, wrappers = game.build(game.QUICK, 'cpu')
+    step = game.PublishedGame(model, wrappers, wasteful, wasteful)
+    parts = (step.encoder.thresholds, *(net.backbone.layers[0].weight for net in model.privacy))
+    parts += (model.recognizer.backbone.layers[0].weight,)
+    before = [part.detach().clone() for part in parts]
+    action_loss, privacy_loss = step(game.batch_of(game.QUICK))
+    assert action_loss > 5 and 0 < privacy_loss < 5  # the released code adds 10 to the first
+    assert not any(torch.equal(a, b) for a, b in zip(before, parts, strict=True))
+
+
+def test_waste_shows_in_the_statistics():
+    """Two passes in training mode move BatchNorm twice an iteration; ours moves it once."""
+    model, wrappers = game.build(game.QUICK, 'cpu')
+    game.PublishedGame(model, wrappers)(game.batch_of(game.QUICK))
+    assert moved_statistics(model) == {2}
+    model, wrappers = game.build(game.QUICK, 'cpu')
+    game.play(model, game.batch_of(game.QUICK), game.ONE_STEP, wrappers)
+    assert moved_statistics(model) == {1}
+
+
+def test_study_and_its_table():
+    document = game.study(quick=True)
+    assert document['device'] == 'cpu'
+    assert document['machine']['threads'] == 1
+    assert all(set(row) == KEYS for row in document['iterations'].values())
+    assert document['iterations']['published']['memory_ratio'] == 1
+    text = game.table(document)
+    assert all(f'| {name} |' in text for name in document['iterations'])
+    assert all(pair['optimisation'] in text for pair in document['optimisations'])
