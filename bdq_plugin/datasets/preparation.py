@@ -367,7 +367,9 @@ def _write_png(path: Path, frame: np.ndarray) -> None:
     ok, png = cv2.imencode('.png', cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     if not ok:
         raise OSError(f'{path}: the frame cannot be encoded')
-    path.write_bytes(png.tobytes())
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    temporary.write_bytes(png.tobytes())
+    os.replace(temporary, path)
 
 
 def _shorten(items: Sequence[str]) -> str:

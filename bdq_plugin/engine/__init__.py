@@ -1,5 +1,6 @@
 """Loop, optimisers and hooks of the game, registered in MMAction2's registries."""
 
+from . import foreign_files
 from .checkpoints import AtomicBackend
 from .guards import (
     AlphaGuard,
@@ -46,4 +47,5 @@ __all__ = [
     'WorkDirInUse',
     'apply_switches',
     'claim_work_dir',
+    'foreign_files',
 ]

@@ -13,10 +13,11 @@ from mmengine.config import Config
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
 
-from ..safe_load import load_checkpoint
+from ..safe_load import UntrustedCheckpoint, load_checkpoint
 
 _NAME = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 _TEMPORARY = '.*.pth.*.tmp'
+STARTED_FILE = '.started'
 
 
 class AtomicBackend(LocalBackend):
@@ -85,15 +86,43 @@ def damage_of(path: str | os.PathLike) -> str | None:
 
     No code of the file is run. PyTorch alone would read flipped bits without a word: it leaves the
     checksums out.
+
+    Raises:
+        UntrustedCheckpoint: it asks for code.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             member = archive.testzip()
         if member is None:
             load_checkpoint(path)
+    except UntrustedCheckpoint:
+        raise
     except Exception as error:  # a damaged header can lead the reader anywhere
         return str(error) or type(error).__name__
     return None if member is None else f'wrong checksum in {member}'
+
+
+def continue_after_restart(cfg: Config) -> None:
+    """Let a run that torchrun has started again (``--max-restarts``) go on where it was.
+
+    Only from what it has written since torchrun's first start: the work directory may hold an older
+    run's checkpoints. Where it has written none, it begins as it did at first.
+
+    Args:
+        cfg: ``resume`` and ``load_from`` are set where this is a restart. The first start is
+            remembered in ``work_dir/.started``.
+    """
+    started = Path(cfg.work_dir, STARTED_FILE)
+    restarts = os.environ.get('TORCHELASTIC_RESTART_COUNT')
+    if restarts == '0' and os.environ.get('RANK') == '0':
+        started.touch()
+    if restarts in (None, '0'):
+        return
+    since = started.stat().st_mtime_ns
+    for path in checkpoints_of(cfg.work_dir):
+        if path.stat().st_mtime_ns >= since and damage_of(path) is None:
+            cfg.resume, cfg.load_from = True, str(path)
+            return
 
 
 def choose_checkpoint(cfg: Config) -> None:

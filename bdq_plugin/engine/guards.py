@@ -12,27 +12,22 @@ hook                         fault                                           pol
 
 ``stop`` raises :class:`TrainingFault`; ``warn`` writes it to the log; ``skip`` leaves the step out;
 ``rollback`` puts networks and optimisers back to the run's last checkpoint that is whole and
-finite, and goes on with the next batch; ``off`` turns the guard off
-(``--cfg-options custom_hooks.3.policy=off``). A guard draws no random number and changes nothing
-until its fault is there: a healthy run is bit for bit the same with it and without.
-
-:func:`name_lost_ranks` does the same for a process of a distributed run that dies or hangs.
+finite, and goes on with the next batch; ``off`` turns the guard off. Every recipe has all of them,
+by name in ``default_hooks`` (``--cfg-options default_hooks.loss_guard.policy=off``). A guard draws
+no random number and changes nothing until its fault is there: a healthy run is bit for bit the same
+with it and without.
 """
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-import torch.distributed as torch_dist
 from mmaction.registry import HOOKS
-from mmengine.dist import all_reduce, get_rank, get_world_size
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
@@ -49,10 +44,6 @@ _DEAD_STD = 4e-5
 
 class TrainingFault(RuntimeError):
     """Training has gone wrong; the message says how, where, and what to try."""
-
-
-class LostRankError(RuntimeError):
-    """A process of a distributed run died or hangs; the message names it."""
 
 
 class Guard(Hook):
@@ -264,13 +255,13 @@ class DeadEncoderGuard(Guard):
 
 @HOOKS.register_module()
 class AttackerGuard(Guard):
-    """A privacy network that has never done better than chance in any epoch.
+    """A privacy network that has done better than chance in none of the first epochs.
 
     An encoder that hides people from an attacker who cannot learn hides nothing. An attacker that
     was better than chance once and is fooled later is what the game wants, and is no fault.
 
     Args:
-        patience: epochs that it is given.
+        patience: epochs that it is given; it is judged once, after them.
         margin: how far below ``log(people)`` its loss must have been in some epoch, as a share.
         policy: see :class:`Guard`.
     """
@@ -313,7 +304,7 @@ class AttackerGuard(Guard):
         best = min(self.recall(runner, 'best', math.inf), mean.item())
         self.remember(runner, 'best', best)
         chance = math.log(num_subjects(runner))
-        if runner.epoch + 1 >= self.patience and not best < (1 - self.margin) * chance:
+        if runner.epoch + 1 == self.patience and not best < (1 - self.margin) * chance:
             self.react(
                 runner,
                 f'its best mean loss of an epoch is {best:.3f}, that of chance {chance:.3f}',
@@ -427,56 +418,3 @@ def roll_back(runner: Runner) -> Path | None:
                 group['lr'] = rate
         return path
     return None
-
-
-# ---------------------------------------------------------------------- lost processes
-def set_timeout(seconds: float | None) -> None:
-    """Bound how long a process waits for the others, once the process group exists.
-
-    Args:
-        seconds: ``env_cfg.dist_cfg.timeout``; None keeps PyTorch's (30 minutes with gloo).
-    """
-    if seconds is not None:
-        torch_dist.group.WORLD.set_timeout(timedelta(seconds=seconds))
-
-
-@contextmanager
-def name_lost_ranks(grace: float = 10.0) -> Iterator[None]:
-    """Turn a failed collective into an error that names the processes behind it.
-
-    gloo says that a peer has closed its connection, or that it has waited too long, not who is
-    missing. Here the processes that saw the failure call the roll: whoever does not answer within
-    ``grace`` seconds is dead or hangs.
-
-    Raises:
-        LostRankError: a collective has failed and processes are missing.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        is_collective = isinstance(error, torch_dist.DistError) or 'gloo' in str(error).lower()
-        if get_world_size() == 1 or not is_collective:
-            raise
-        lost = missing_ranks(grace)
-        if not lost:
-            raise
-        first = str(error).strip().splitlines()[0]
-        raise LostRankError(
-            f'rank {", ".join(map(str, lost))} of {get_world_size()} processes died or hangs, rank '
-            f'{get_rank()} stops; --resume continues from the last checkpoint ({first})'
-        ) from error
-
-
-def missing_ranks(grace: float) -> list[int]:
-    """Ranks that do not answer within ``grace`` seconds; called by those that are well."""
-    store = torch_dist.PrefixStore('roll_call', torch_dist.distributed_c10d._get_default_store())
-    try:
-        store.set(str(get_rank()), 'here')
-        deadline = time.monotonic() + grace
-        missing = list(range(get_world_size()))
-        while missing and time.monotonic() < deadline:
-            missing = [rank for rank in missing if not store.check([str(rank)])]
-            time.sleep(0.1)
-        return missing
-    except RuntimeError:
-        return [0]  # who keeps the store

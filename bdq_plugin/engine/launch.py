@@ -15,10 +15,11 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.runner import Runner
 
 from .. import compat
+from ..paths import find_config
 from ..version import __version__
-from .checkpoints import choose_checkpoint
-from .guards import name_lost_ranks, set_timeout
+from .checkpoints import choose_checkpoint, continue_after_restart
 from .loops import unwrap
+from .lost_ranks import name_lost_ranks, set_timeout
 from .recipe import SWITCHES, apply_switches
 from .workdir import claim_work_dir
 
@@ -36,7 +37,7 @@ def load_config(
     """Read a config and merge what the command line says.
 
     Args:
-        path: the config file.
+        path: the config file, or a recipe's name; see :func:`~bdq_plugin.paths.find_config`.
         options: ``KEY=VALUE`` replacements; see :func:`apply_switches` for the top-level ones.
         work_dir: output folder; ``work_dirs/NAME`` where neither this nor the config has one.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
@@ -48,9 +49,7 @@ def load_config(
         FileNotFoundError: no such config.
         ValueError: ``amp`` without a GPU.
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'no config {path}; the recipes are in configs/')
-    cfg = Config.fromfile(path)
+    cfg = Config.fromfile(find_config(path))
     options = options or {}
     cfg.merge_from_dict({k: v for k, v in options.items() if k.split('.')[0] in SWITCHES})
     apply_switches(cfg)
@@ -107,7 +106,8 @@ def train(cfg: Config) -> dict[str, float]:
     Raises:
         WorkDirInUse: another run writes into ``cfg.work_dir``.
     """
-    with claim_work_dir(cfg.work_dir, cfg.launcher), name_lost_ranks():
+    with claim_work_dir(cfg.work_dir, cfg.launcher), name_lost_ranks(cfg.launcher):
+        continue_after_restart(cfg)
         runner = build_runner(cfg)
         start = time.time()
         runner.train()

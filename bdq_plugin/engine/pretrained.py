@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
-from mmengine.runner.checkpoint import _load_checkpoint
+from mmengine.runner import CheckpointLoader, Runner
 
-from ..safe_load import load_checkpoint
 from .loops import unwrap
 
 
@@ -36,10 +34,7 @@ class PretrainedBackboneHook(Hook):
         if runner.iter > 0:
             return
         backbone = unwrap(runner.model).get_submodule(self.module)
-        if '://' in self.checkpoint:
-            checkpoint = _load_checkpoint(self.checkpoint, map_location='cpu')
-        else:
-            checkpoint = load_checkpoint(self.checkpoint)
+        checkpoint = CheckpointLoader.load_checkpoint(self.checkpoint, map_location='cpu')
         state = checkpoint.get('state_dict', checkpoint)
         if any(key.startswith(self.prefix) for key in state):
             state = {

@@ -13,6 +13,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..progress import duration_text
 from .hooks import encoder_of
 from .loops import unwrap
 
@@ -146,7 +147,7 @@ class ProgressBarHook(Hook):
         # The cursor returns to the start, so that the log's next line takes the bar's place.
         print(
             f'[{bar}] epoch {runner.epoch + 1}/{runner.max_epochs}, {done}/{total}, '
-            f'{rate:.1f} it/s, {left:.0f} s left\033[K',
+            f'{rate:.1f} it/s, {duration_text(left)} left\033[K',
             end='\r',
             file=sys.stderr,
             flush=True,

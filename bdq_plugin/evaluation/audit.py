@@ -81,6 +81,8 @@ def run_audit(
         if not ours:
             log(f'{cell.key}: another process is at it')
             return None
+        for left_by_a_kill in path.parent.glob(f'.{path.name}.*.tmp'):
+            left_by_a_kill.unlink()
         result = finished(path, print_of_cell)
         if result is not None:
             log(f'{cell.key}: finished already, {path}')

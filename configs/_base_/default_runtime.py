@@ -13,6 +13,13 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
+    # Training that goes wrong (docs/reliability.md); here by name, so that a config or the command
+    # line can turn one off: default_hooks.loss_guard.policy=off
+    loss_guard=dict(type='LossGuard', policy='rollback'),
+    threshold_guard=dict(type='ThresholdGuard', policy='warn'),
+    dead_encoder_guard=dict(type='DeadEncoderGuard', policy='stop'),
+    attacker_guard=dict(type='AttackerGuard', policy='warn'),
+    alpha_guard=dict(type='AlphaGuard', policy='stop'),
 )
 custom_hooks = [
     dict(type='SeedEpochHook'),

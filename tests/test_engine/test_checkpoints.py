@@ -1,6 +1,7 @@
 """Checkpoints are whole or not there; a damaged one is never resumed from."""
 
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from mmengine.fileio import get_file_backend
 from bdq_plugin.engine.checkpoints import (
     checkpoints_of,
     choose_checkpoint,
+    continue_after_restart,
     damage_of,
     remove_leftovers,
 )
@@ -164,6 +166,40 @@ class TestChoice:
         cfg = Config(dict(resume=False, load_from=None, work_dir=str(tmp_path)))
         choose_checkpoint(cfg)
         assert cfg.load_from is None
+
+
+class TestRestart:
+    """torchrun says how often it has started a run again; the real thing is in tools/stress."""
+
+    @pytest.fixture
+    def start(self, tmp_path, monkeypatch):
+        def start(count, rank=0, **changes):
+            if count is not None:
+                monkeypatch.setenv('TORCHELASTIC_RESTART_COUNT', str(count))
+            monkeypatch.setenv('RANK', str(rank))
+            cfg = Config(dict(resume=False, load_from=None, work_dir=str(tmp_path), **changes))
+            continue_after_restart(cfg)
+            return cfg.resume, cfg.load_from
+
+        return start
+
+    def test_goes_on_from_the_last_whole_checkpoint_of_its_own(self, tmp_path, start):
+        save(tmp_path, 7)
+        os.utime(tmp_path / 'epoch_7.pth', (1, 1))
+        assert start(0) == (False, None)
+        path = save(tmp_path, 1)
+        truncate(save(tmp_path, 2))
+        assert start(1) == start(1, rank=1) == (True, str(path))
+        assert start(2) == (True, str(path))
+
+    def test_begins_as_at_first_where_it_has_written_none(self, tmp_path, start):
+        save(tmp_path, 7)
+        os.utime(tmp_path / 'epoch_7.pth', (1, 1))
+        assert start(0) == start(1) == (False, None)
+
+    def test_without_torchrun_nothing_is_written(self, tmp_path, start):
+        assert start(None) == (False, None)
+        assert not list(tmp_path.iterdir())
 
 
 def test_resume_from_the_one_before_equals_uninterrupted(synthetic_kth, tmp_path):

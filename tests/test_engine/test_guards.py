@@ -1,15 +1,9 @@
 """Training that goes wrong: each fault provoked in a real run, each policy, and no false alarm."""
 
 import math
-import multiprocessing
-import os
-import signal
-import socket
-import time
 
 import pytest
 import torch
-import torch.distributed as torch_dist
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
@@ -19,19 +13,23 @@ from bdq_plugin.engine.guards import (
     AttackerGuard,
     DeadEncoderGuard,
     LossGuard,
-    LostRankError,
     ThresholdGuard,
     TrainingFault,
     is_finite,
-    name_lost_ranks,
-    set_timeout,
 )
 from bdq_plugin.engine.launch import build_runner
 from bdq_plugin.engine.loops import unwrap
 
 from ..game import game_config
 
-ALL = ('LossGuard', 'ThresholdGuard', 'DeadEncoderGuard', 'AttackerGuard', 'AlphaGuard')
+# Every guard, and its name in configs/_base_/default_runtime.py.
+ALL = dict(
+    LossGuard='loss_guard',
+    ThresholdGuard='threshold_guard',
+    DeadEncoderGuard='dead_encoder_guard',
+    AttackerGuard='attacker_guard',
+    AlphaGuard='alpha_guard',
+)
 
 
 @HOOKS.register_module(force=True)
@@ -46,15 +44,20 @@ class Saboteur(Hook):
             self.function(runner)
 
 
-def play(synthetic_kth, work_dir, *guards, sabotage=None, at=0, resume=False, **options):
-    """A game of three iterations an epoch with these guards, sabotaged before iteration ``at``."""
+def play(synthetic_kth, work_dir, *guards, recipe=False, sabotage=None, at=0, **options):
+    """A game of three iterations an epoch, sabotaged before iteration ``at``.
+
+    It has these guards alone, or with ``recipe`` also those that every recipe has.
+    """
     cfg = game_config(synthetic_kth, work_dir, **options)
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.visualizer.vis_backends = []
     cfg.train_dataloader.batch_size = 4
     cfg.train_dataloader.dataset.indices = 12
+    if not recipe:
+        for name in ALL.values():
+            del cfg.default_hooks[name]
     cfg.custom_hooks += guards
-    cfg.resume = resume
     runner = build_runner(cfg)
     if sabotage:
         runner.register_hook(Saboteur(sabotage, at))
@@ -110,11 +113,26 @@ def plain(synthetic_kth, tmp_path_factory):
 
 
 def test_a_healthy_run_is_bit_for_bit_the_same(synthetic_kth, tmp_path, plain, warned):
-    guards = [dict(type=name) for name in ALL]
-    guards[2]['interval'] = 1
-    guarded = state_of(play(synthetic_kth, tmp_path, *guards, max_epochs=2))
+    options = {'max_epochs': 2, 'default_hooks.dead_encoder_guard.interval': 1}
+    guarded = state_of(play(synthetic_kth, tmp_path, recipe=True, **options))
     assert all(torch.equal(plain[key], guarded[key]) for key in plain)
     assert not [message for message in warned if 'at epoch' in message]
+
+
+class TestRecipes:
+    def test_all_are_on(self, synthetic_kth, tmp_path):
+        hooks = game_config(synthetic_kth, tmp_path).default_hooks
+        assert {hooks[name].type: name for name in hooks if name.endswith('_guard')} == ALL
+
+    def test_a_fault_is_met(self, synthetic_kth, tmp_path, warned):
+        runner = play(synthetic_kth, tmp_path, recipe=True, sabotage=poison, at=4, max_epochs=2)
+        assert is_finite(state_of(runner).values())
+        assert any('Went back to' in message for message in warned)
+
+    def test_each_can_be_turned_off_by_name(self, synthetic_kth, tmp_path):
+        off = {f'default_hooks.{name}.policy': 'off' for name in ALL.values()}
+        runner = play(synthetic_kth, tmp_path, recipe=True, sabotage=poison, at=1, **off)
+        assert not is_finite(state_of(runner).values())
 
 
 class TestLossGuard:
@@ -287,11 +305,6 @@ class TestPolicies:
         with pytest.raises(ValueError, match=f'{guard.__name__}: policy is one of stop'):
             guard(policy=policy)
 
-    def test_off(self, synthetic_kth, tmp_path, plain):
-        guards = [dict(type=name, policy='off') for name in ALL]
-        runner = play(synthetic_kth, tmp_path, *guards, sabotage=poison, at=1)
-        assert not is_finite(state_of(runner).values())
-
     @pytest.mark.parametrize(
         'build',
         [
@@ -306,49 +319,3 @@ class TestPolicies:
     def test_bad_arguments(self, build):
         with pytest.raises(ValueError, match='Guard: '):
             build()
-
-
-def member(rank, port, ready, answer):
-    """A process of a group of two that reduces a number again and again."""
-    os.environ.update(
-        RANK=str(rank), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port)
-    )
-    torch_dist.init_process_group('gloo')
-    set_timeout(2)
-    try:
-        with name_lost_ranks(grace=1):
-            for step in range(10_000):
-                torch_dist.all_reduce(torch.ones(1))
-                if step == 3:
-                    ready.set()
-                time.sleep(0.01)
-    except LostRankError as error:
-        answer.put(str(error))
-
-
-@pytest.mark.parametrize('fate', [signal.SIGKILL, signal.SIGSTOP], ids=['dies', 'hangs'])
-def test_the_rank_that_is_lost_is_named_in_time(fate):
-    """Without torchrun, which would stop the survivor before it could speak."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    # Forked, for the package takes seconds to import.
-    context = multiprocessing.get_context('fork')
-    ready, answer = context.Event(), context.Queue()
-    members = [context.Process(target=member, args=(rank, port, ready, answer)) for rank in (0, 1)]
-    try:
-        for each in members:
-            each.start()
-        assert ready.wait(30)
-        os.kill(members[1].pid, fate)
-        message = answer.get(timeout=2 + 1 + 5)
-        assert message.startswith('rank 1 of 2 processes died or hangs, rank 0 stops')
-    finally:
-        for each in members:
-            each.kill()
-            each.join()
-
-
-def test_other_errors_pass():
-    with pytest.raises(RuntimeError, match='mine'), name_lost_ranks():
-        raise RuntimeError('mine')

@@ -18,7 +18,8 @@ def fill(text: str, results: Path) -> str:
 
     def figure(match: re.Match) -> str:
         path = results / f'{match[2]}.json'
-        found = json.loads(path.read_text())[match[3]] if path.is_file() else 'not measured'
+        figures = json.loads(path.read_text()) if path.is_file() else {}
+        found = figures.get(match[3], 'not measured')
         return f'{match[1]}{found}{match[4]}'
 
     return MARK.sub(figure, text)
