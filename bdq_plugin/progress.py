@@ -113,22 +113,19 @@ def track(items: Sequence[Item], what: str, unit: str = '') -> Iterator[Item]:
             progress.update(done)
 
 
-def follow_training(
-    command: Sequence[str], log: str | os.PathLike, what: str, cwd: str | os.PathLike | None = None
-) -> int:
+def follow_training(command: Sequence[str], log: str | os.PathLike, what: str) -> int:
     """Run ``tools/train.py`` in a process of its own and show how far its training is.
 
     Args:
         command: of the process.
         log: file that receives all that it prints.
         what: see :class:`Progress`.
-        cwd: folder to run it in.
 
     Returns:
         Its exit status.
     """
     options = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
-    with open(log, 'w') as file, subprocess.Popen(command, cwd=cwd, **options) as process:
+    with open(log, 'w') as file, subprocess.Popen(command, **options) as process:
         try:
             _show_training(process.stdout, file, what)
         except BaseException:

@@ -53,25 +53,6 @@ def choose_backend(backend: str, x_NCTHW: Tensor, dither: float = 0.0) -> str:
     return 'plain'
 
 
-def encode_with(
-    backend: str,
-    x_NCTHW: Tensor,
-    sigma: Tensor | None,
-    thresholds_K: Tensor,
-    low: Tensor,
-    high: Tensor,
-    hardness: Tensor,
-    form: Form,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Encode a clip; see :func:`encode_plain` for arguments and result.
-
-    Raises:
-        ValueError: the backend is not installed, or cannot take this input.
-    """
-    encode = _function(backend)
-    return encode(x_NCTHW, sigma, thresholds_K, low, high, hardness, form)
-
-
 def encode_plain(
     x_NCTHW: Tensor,
     sigma: Tensor | None,
@@ -111,7 +92,13 @@ def _installed(package: str) -> bool:
 
 
 @functools.cache
-def _function(backend: str) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
+def encode_function(backend: str) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
+    """The function behind a backend; arguments and result are those of :func:`encode_plain`.
+
+    Raises:
+        ValueError: the backend is not installed. The function raises it for an input that it
+            cannot take.
+    """
     # Imported when first used: numba and Triton are options, and slow to import.
     if backend == 'plain':
         return encode_plain

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .backends import check_backend, choose_backend, encode_with
+from .backends import check_backend, choose_backend, encode_function
 from .base import ClipEncoder
 from .blur import GaussianBlur
 from .difference import TemporalDifference
@@ -150,8 +150,7 @@ class BDQEncoder(ClipEncoder):
             kernel_size=self.blur.kernel_size if self.blurs else 1,
             padding=self.blur.padding if self.blurs else 'replicate',
         )
-        y, low, high = encode_with(
-            backend,
+        y, low, high = encode_function(backend)(
             x_NCTHW,
             self.blur.sigma if self.blurs else None,
             quantizer.thresholds,
