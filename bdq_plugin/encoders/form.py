@@ -51,7 +51,7 @@ def kernel_and_slope(sigma: Tensor | None, form: Form) -> tuple[Tensor, Tensor]:
     if sigma is None:
         return torch.ones(1), torch.zeros(1)
     sigma = sigma.detach()
-    kernel, slope = torch.func.jvp(
-        lambda s: gaussian_kernel(s, form.kernel_size), (sigma,), (torch.ones_like(sigma),)
-    )
-    return kernel.float(), slope.float()
+    kernel, half = gaussian_kernel(sigma, form.kernel_size), form.kernel_size // 2
+    # A tap grows as its weight does (offset^2 / sigma^3), less what all of them grow by on average.
+    growth = torch.arange(-half, half + 1, dtype=sigma.dtype, device=sigma.device) ** 2 / sigma**3
+    return kernel.float(), (kernel * (growth - (kernel * growth).sum())).float()

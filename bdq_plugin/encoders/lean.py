@@ -86,13 +86,15 @@ class _Encode(torch.autograd.Function):
         x_planes, y_planes = _planes(x), _planes(y)
         taps, _ = kernel_and_slope(sigma, form)
 
-        def store(plane: int) -> None:
+        def store(plane: int) -> tuple[np.float32, np.float32]:
+            motion = y_planes[plane]
             cpu_kernels.store_motion(
-                x_planes[plane], taps.numpy(), form.zeros, form.difference, y_planes[plane]
+                x_planes[plane], taps.numpy(), form.zeros, form.difference, motion
             )
+            return motion.min(), motion.max()
 
-        _each(store, len(x_planes))
-        low, high = _range(low, high, y, form)
+        ends = _each(store, len(x_planes))
+        low, high = _range(low, high, ends, len(x), form)
         quantiser = _Quantiser(table, thresholds, low, high, form, x.shape[1])
         _each(lambda plane: quantiser(plane, y_planes[plane]), len(y_planes))
         ctx.form, ctx.table = form, table
@@ -121,7 +123,7 @@ class _Encode(torch.autograd.Function):
             moments[quantiser.group(plane)] += by_node
             totals[quantiser.group(plane)] += total
         by_sigma, hard_value, *ties = torch.from_numpy(totals).unbind(1)
-        sums = ctx.table.sums(torch.from_numpy(moments))
+        sums = ctx.table.sums(moments)
         if form.hard:
             sums = dataclasses.replace(sums, value=hard_value)
         g_thresholds, g_low, g_high = gradients(sums, low, high, form.eps)
@@ -207,17 +209,28 @@ def _planes(clips: Tensor) -> np.ndarray:
 def _each(step: Callable[[int], Result], count: int) -> list[Result]:
     """Do a step for each channel, in as many threads as torch would use; results in order."""
     threads = min(torch.get_num_threads(), count)
+    # A share of the channels is one task: to hand them over one by one costs as much as they do.
+    shares = [range(i * count // threads, (i + 1) * count // threads) for i in range(threads)]
+
+    def do(share: range) -> list[Result]:
+        return [step(i) for i in share]
+
     if threads == 1:
-        return [step(i) for i in range(count)]
+        return do(shares[0])
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(step, range(count)))
+        return [result for results in pool.map(do, shares) for result in results]
 
 
-def _range(low: Tensor, high: Tensor, motion: Tensor, form: Form) -> tuple[Tensor, Tensor]:
-    """The ends of the range, as given or those of the motion of each clip or of all."""
+def _range(
+    low: Tensor, high: Tensor, ends: list[tuple[np.float32, np.float32]], clips: int, form: Form
+) -> tuple[Tensor, Tensor]:
+    """The ends of the range, as given or those of the motion of each clip or of all.
+
+    ``ends`` are those of each channel. torch would find them as fast, but its threads then wait
+    for more to do, and the threads of the channels would share the cores with them.
+    """
     if form.range == 'fixed':
         # The buffers may change before the backward pass.
         return low.detach().float().reshape(1).clone(), high.detach().float().reshape(1).clone()
-    parts = motion if form.range == 'clip' else [motion]
-    ends = [torch.aminmax(part) for part in parts]
-    return torch.stack([e.min for e in ends]), torch.stack([e.max for e in ends])
+    by_range = torch.from_numpy(np.array(ends)).view(clips if form.range == 'clip' else 1, -1, 2)
+    return by_range[..., 0].amin(1), by_range[..., 1].amax(1)

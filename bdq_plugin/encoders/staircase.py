@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,8 +20,9 @@ NODES_PER_WIDTH = 32
 # Widths from the outermost threshold at which a sigmoid is 0 or 1 to 2e-9.
 SATURATION = 20.0
 MAX_NODES = 1 << 18
-# Thresholds that are tabulated at a time, so that 255 of them need little memory.
-GROUP = 4
+HALF_WINDOW = int(SATURATION * NODES_PER_WIDTH)
+# exp(-H u) at evenly spaced nodes, from one to the next; a shift of the nodes is one factor.
+DECAY = np.exp((HALF_WINDOW - np.arange(2 * HALF_WINDOW)) / NODES_PER_WIDTH)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Sums:
 class StaircaseTable:
     """Taylor coefficients of the soft staircase at ``size`` nodes, ``spacing`` apart.
 
+    In NumPy, on one thread: the arrays are small, and torch would wake its threads for them.
+
     Args:
         thresholds_K: shape (K,), in units of a level, in any order.
         hardness: slope H of the sigmoids.
@@ -54,10 +58,10 @@ class StaircaseTable:
     """
 
     def __init__(self, thresholds_K: Tensor, hardness: float) -> None:
-        self.thresholds = thresholds_K.detach().to('cpu', torch.float64)
+        self.thresholds = thresholds_K.detach().to('cpu', torch.float64).numpy()
         self.hardness = hardness
         # A threshold that is no number makes every value none; it needs no place in the table.
-        finite = self.thresholds.nan_to_num(0)
+        finite = np.nan_to_num(self.thresholds)
         first, last = finite.min().item(), finite.max().item()
         margin = SATURATION / hardness
         self.spacing = 1 / (NODES_PER_WIDTH * hardness)
@@ -69,48 +73,57 @@ class StaircaseTable:
                 f"table of {size:.3g} nodes, more than {MAX_NODES}: use backend='plain'"
             )
         self.size = math.ceil(size) + 1
-        self.nodes = self.origin + self.spacing * torch.arange(self.size, dtype=torch.float64)
-        total = sum(self._derivatives(group).sum(1) for group in self.thresholds.split(GROUP))
+        self.nodes = self.origin + self.spacing * np.arange(self.size)
+        total = np.zeros((4, self.size))
+        for threshold in self.thresholds:
+            around, derivatives = self._derivatives(threshold)
+            total[:, around] += derivatives
+            total[0, around.stop :] += 1
         scale = [self.spacing**n / math.factorial(n) for n in range(4)]
-        self.coefficients = total * torch.tensor(scale, dtype=torch.float64)[:, None]
+        self.coefficients = total * np.array(scale)[:, None]
         c0, c1, c2, c3 = self.coefficients
         # Of the staircase and its slope (a level a node), float32, four a node: whole cache lines.
-        self.value_terms = torch.stack([c0, c1, c2, c3], 1).float().numpy()
-        self.slope_terms = torch.stack([c1, 2 * c2, 3 * c3, 0 * c3], 1).float().numpy()
+        self.value_terms = np.stack([c0, c1, c2, c3], 1).astype(np.float32)
+        self.slope_terms = np.stack([c1, 2 * c2, 3 * c3, 0 * c3], 1).astype(np.float32)
 
-    def _derivatives(self, thresholds: Tensor) -> Tensor:
-        """Value and three derivatives of each sigmoid at each node, (4, K, nodes)."""
-        h = self.hardness
-        s = torch.sigmoid(h * (self.nodes - thresholds[:, None]))
+    def _derivatives(self, threshold: float) -> tuple[slice, np.ndarray]:
+        """The nodes around a threshold, and its sigmoid's value and derivatives there, (4, nodes).
+
+        Before these nodes the sigmoid is 0, behind them 1.
+        """
+        h, first = self.hardness, 0
+        if math.isfinite(threshold):
+            first = round((threshold - self.origin) / self.spacing) - HALF_WINDOW
+        around = slice(first, first + 2 * HALF_WINDOW)
+        middle = self.origin + (first + HALF_WINDOW) * self.spacing
+        s = 1 / (1 + math.exp(h * (threshold - middle)) * DECAY)
         p = s * (1 - s)
-        return torch.stack([s, h * p, h**2 * p * (1 - 2 * s), h**3 * p * (1 - 6 * p)])
+        return around, np.stack([s, h * p, h**2 * p * (1 - 2 * s), h**3 * p * (1 - 6 * p)])
 
-    def sums(self, moments: Tensor) -> Sums:
+    def sums(self, moments: np.ndarray) -> Sums:
         """Gradients from the moments of each node.
 
         Args:
-            moments: ``sum g f^m`` for m of 0, 1, 2, float64 on the CPU, shape (G, 3, nodes), where
+            moments: ``sum g f^m`` for m of 0, 1, 2, float64, shape (G, 3, nodes), where
                 ``u = node + f * spacing``.
         """
-        m0, m1, m2 = moments.unbind(1)
         c0, c1, c2, c3 = self.coefficients
         u, spacing = self.nodes, self.spacing
-        slope_u = m0 @ (c1 * u) + m1 @ (2 * c2 * u + c1 * spacing)
-        slope_u = slope_u + m2 @ (3 * c3 * u + 2 * c2 * spacing)
-        return Sums(
-            one=m0.sum(1),
-            value=m0 @ c0 + m1 @ c1 + m2 @ c2,
-            slope=(m0 @ c1 + m1 @ (2 * c2) + m2 @ (3 * c3)) / spacing,
-            slope_u=slope_u / spacing,
-            thresholds=torch.cat(
-                [self._threshold_sums(group, moments) for group in self.thresholds.split(GROUP)], 1
-            ),
-        )
-
-    def _threshold_sums(self, thresholds: Tensor, moments: Tensor) -> Tensor:
-        scale = torch.tensor([1, self.spacing, self.spacing**2 / 2], dtype=torch.float64)
-        by_node = self._derivatives(thresholds)[1:] * scale[:, None, None]
-        return -torch.einsum('gmj,mkj->gk', moments, by_node)
+        # What each moment counts for, in the four sums over the staircase.
+        weights = np.stack([
+            [np.ones_like(u), np.zeros_like(u), np.zeros_like(u)],
+            [c0, c1, c2],
+            [c1 / spacing, 2 * c2 / spacing, 3 * c3 / spacing],
+            [c1 * u / spacing, 2 * c2 * u / spacing + c1, 3 * c3 * u / spacing + 2 * c2],
+        ])  # fmt: skip
+        totals = np.einsum('gmj,smj->sg', moments, weights)
+        scale = np.array([1, self.spacing, self.spacing**2 / 2])[:, None]
+        by_threshold = []
+        for threshold in self.thresholds:
+            around, derivatives = self._derivatives(threshold)
+            weights = -scale * derivatives[1:]
+            by_threshold.append(np.einsum('gmj,mj->g', moments[..., around], weights))
+        return Sums(*torch.from_numpy(totals), torch.from_numpy(np.stack(by_threshold, 1)))
 
 
 def gradients(sums: Sums, low: Tensor, high: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
