@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bdq_plugin.deploy import encode_clip
 from bdq_plugin.encoders import build_encoder
 
 from . import harness
@@ -118,13 +119,22 @@ def _peak(step: Callable[[], object], device: str) -> float:
 
 
 def _codes(shape: tuple[int, ...], rounds: int, device: str) -> dict[str, dict[str, float]]:
-    """Hard codes of uint8 frames: by search, as before, and as they are."""
-    encoder = build_encoder('bdq_hard').to(device)
-    form = encoder.integer_form()
+    """Levels of uint8 frames: the published form, ours in torch, and by look-up (CPU)."""
+    published, encoder = PublishedEncoder().to(device), build_encoder('bdq_hard').to(device)
     frames = (255 * torch.rand(shape, device=device)).to(torch.uint8)
-    thresholds = torch.tensor(form.thresholds, dtype=torch.float32, device=device)
+    form = encoder.integer_form()
+    # As a camera sends them: (T, H, W, C).
+    videos = [clip.permute(1, 2, 3, 0).contiguous().cpu().numpy() for clip in frames]
+
+    @torch.no_grad()
+    def publish() -> None:
+        published(frames.float() / 255)
+
     steps = {
-        'by search': lambda: torch.bucketize(form.values(frames), thresholds).to(torch.uint8),
+        'published': publish,
         'codes()': lambda: encoder.codes(frames),
+        'look-up (deploy)': lambda: [encode_clip(form, video) for video in videos],
     }
-    return harness.compare(harness.time_in_turns(steps, rounds, device), 'by search')
+    if device == 'cuda':
+        steps['copy'] = frames.clone
+    return harness.compare(harness.time_in_turns(steps, rounds, device), 'published')

@@ -12,8 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 PADDINGS = ('replicate', 'zeros')
-# Up to so many thresholds the CPU is faster to compare with each than to search among them.
-COMPARED_THRESHOLDS = 64
 
 
 def gaussian_kernel(sigma: float | Tensor, kernel_size: int = 5) -> Tensor:
@@ -170,13 +168,7 @@ def count_below(values: Tensor, thresholds_K: Tensor) -> Tensor:
     Returns:
         uint8 tensor shaped like ``values``.
     """
-    if values.device.type != 'cpu' or thresholds_K.numel() > COMPARED_THRESHOLDS:
-        return torch.bucketize(values.contiguous(), thresholds_K.sort().values).to(torch.uint8)
-    # A search branches at random, comparisons do not: see benchmarks/results/encoder.json.
-    count = torch.full_like(values, thresholds_K.numel(), dtype=torch.uint8)
-    for threshold in thresholds_K:
-        count -= (values <= threshold).view(torch.uint8)
-    return count
+    return torch.bucketize(values.contiguous(), thresholds_K.sort().values).to(torch.uint8)
 
 
 def quantize(
