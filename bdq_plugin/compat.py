@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import sys
 import types
 import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def apply() -> None:
     """Apply every mend. Safe to call more than once."""
     stub_missing_drn()
     silence_known_warnings()
+    score_in_float32()
 
 
 def stub_missing_drn() -> None:
@@ -53,6 +59,26 @@ def silence_known_warnings() -> None:
     warnings.filterwarnings('ignore', message='.*pkg_resources.*')
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``.*')
     warnings.filterwarnings('ignore', message='.*broadcast_buffers.*', category=FutureWarning)
+
+
+def score_in_float32() -> None:
+    """Let MMAction2's heads learn under bfloat16.
+
+    ``BaseHead.loss_by_feat`` counts hits in NumPy, which has no bfloat16 and raises TypeError.
+    """
+    from mmaction.models.heads.base import BaseHead
+
+    stock = BaseHead.loss_by_feat
+    if hasattr(stock, '__wrapped__'):
+        return
+
+    @functools.wraps(stock)
+    def loss_by_feat(
+        self: BaseHead, cls_scores: Tensor, data_samples: list[Any]
+    ) -> dict[str, Tensor]:
+        return stock(self, cls_scores.float(), data_samples)
+
+    BaseHead.loss_by_feat = loss_by_feat
 
 
 def prepare_distributed(launcher: str) -> str | None:

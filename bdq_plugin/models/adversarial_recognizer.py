@@ -87,8 +87,6 @@ class AdversarialRecognizer(BaseModel):
         self.entropy = EntropyLoss()
         self.phase = 'action'
         self._trainable: dict[str, list[nn.Parameter]] | None = None
-        # MMAction2's heads count hits in NumPy, which has no bfloat16.
-        self.recognizer.cls_head.register_forward_hook(lambda head, feats, scores: scores.float())
         if channels_last:
             to_channels_last(self.recognizer, self.privacy)
         if compile:
