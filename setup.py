@@ -67,6 +67,15 @@ setup(
         # Beside a camera, without torch: `pip install --no-deps bdq_plugin` and these.
         'deploy': deploy_requirements(),
         'export': ['onnx', 'onnxruntime', 'onnxscript'],
-        'test': ['pytest', 'hypothesis', 'ruff', 'nbformat', 'nbclient', 'ipykernel', 'build'],
+        'test': [
+            'pytest',
+            'pytest-xdist',
+            'hypothesis',
+            'ruff',
+            'nbformat',
+            'nbclient',
+            'ipykernel',
+            'build',
+        ],
     },
 )
