@@ -2,9 +2,10 @@
 
 A program takes a tile of one channel through all frames of a clip; the blurred frame before stays
 in its registers. Forward it reads a value once (its neighbours come from the cache) and writes one;
-backward it reads the value and the incoming gradient, computes blur, difference and sigmoids again
-and writes a handful of sums, which torch adds up: no atomic addition, so results repeat. A range
-that is read off the data costs one more pass over the input.
+backward it reads the value and the incoming gradient, computes blur, difference and sigmoids again,
+adds up over the frames in registers, a sum for each pixel, and at the end writes a handful of sums,
+which torch adds up: no atomic addition, so results repeat. A range that is read off the data costs
+one more pass over the input.
 
 Tested in Triton's interpreter against the plain form. Not measured on a GPU yet.
 """
@@ -23,17 +24,20 @@ from torch.autograd.function import once_differentiable
 from .form import Form, kernel_and_slope
 from .staircase import Sums, gradients
 
-TILE_H, TILE_W = 8, 64
+# Pixels of a tile, and sums that a program may hold in registers: one a threshold and pixel.
+TILE, SUMS = 512, 4096
 # Sums of a program besides those of the thresholds.
-EXTRA_SUMS = tl.constexpr(10)
+EXTRA_SUMS = tl.constexpr(9)
 
 
 # ------------------------------------------------------------------ parts of a kernel
 @triton.jit
-def _tile(TILE_H: tl.constexpr, TILE_W: tl.constexpr):
-    h = tl.program_id(1) * TILE_H + tl.arange(0, TILE_H)
-    w = tl.program_id(2) * TILE_W + tl.arange(0, TILE_W)
-    return h[:, None], w[None, :]
+def _tile(TILE: tl.constexpr, TILE_W: tl.constexpr):
+    """Row and column of each pixel of a tile."""
+    pixel = tl.arange(0, TILE)
+    h = tl.program_id(1) * (TILE // TILE_W) + pixel // TILE_W
+    w = tl.program_id(2) * TILE_W + pixel % TILE_W
+    return h, w
 
 
 @triton.jit
@@ -43,13 +47,13 @@ def _blur(x, taps, slopes, h, w, height, width, HALF: tl.constexpr, ZEROS: tl.co
     The multiply-adds are explicit: all kernels round alike, so a value found to be the least of all
     is recognised again in the backward pass. What a kernel does not use, the compiler leaves out.
     """
-    total = tl.zeros((h.shape[0], w.shape[1]), tl.float32)
-    by_sigma = tl.zeros((h.shape[0], w.shape[1]), tl.float32)
+    total = tl.zeros(h.shape, tl.float32)
+    by_sigma = tl.zeros(h.shape, tl.float32)
     for i in tl.static_range(2 * HALF + 1):
         source_h = h + (i - HALF)
         inside_h = tl.minimum(tl.maximum(source_h, 0), height - 1)
-        row = tl.zeros((h.shape[0], w.shape[1]), tl.float32)
-        row_by_sigma = tl.zeros((h.shape[0], w.shape[1]), tl.float32)
+        row = tl.zeros(h.shape, tl.float32)
+        row_by_sigma = tl.zeros(h.shape, tl.float32)
         for j in tl.static_range(2 * HALF + 1):
             source_w = w + (j - HALF)
             inside_w = tl.minimum(tl.maximum(source_w, 0), width - 1)
@@ -78,15 +82,15 @@ def _range_kernel(
     DIFFERENCE: tl.constexpr,
     HALF: tl.constexpr,
     ZEROS: tl.constexpr,
-    TILE_H: tl.constexpr,
+    TILE: tl.constexpr,
     TILE_W: tl.constexpr,
 ):
-    h, w = _tile(TILE_H, TILE_W)
+    h, w = _tile(TILE, TILE_W)
     valid = (h < height) & (w < width)
     x += tl.program_id(0).to(tl.int64) * FRAMES * height * width
-    least = tl.full((TILE_H, TILE_W), float('inf'), tl.float32)
-    greatest = tl.full((TILE_H, TILE_W), float('-inf'), tl.float32)
-    before = tl.zeros((TILE_H, TILE_W), tl.float32)
+    least = tl.full((TILE,), float('inf'), tl.float32)
+    greatest = tl.full((TILE,), float('-inf'), tl.float32)
+    before = tl.zeros((TILE,), tl.float32)
     for t in range(FRAMES):
         now, _ = _blur(x, taps, slopes, h, w, height, width, HALF, ZEROS)
         if (not DIFFERENCE) or t > 0:
@@ -122,10 +126,10 @@ def _forward_kernel(
     DIFFERENCE: tl.constexpr,
     HALF: tl.constexpr,
     ZEROS: tl.constexpr,
-    TILE_H: tl.constexpr,
+    TILE: tl.constexpr,
     TILE_W: tl.constexpr,
 ):
-    h, w = _tile(TILE_H, TILE_W)
+    h, w = _tile(TILE, TILE_W)
     valid = (h < height) & (w < width)
     plane = tl.program_id(0).to(tl.int64)
     group = plane // planes_a_range
@@ -133,12 +137,12 @@ def _forward_kernel(
     steepness = tl.load(hardness)
     x += plane * FRAMES * height * width
     y += plane * (FRAMES - DIFFERENCE) * height * width
-    before = tl.zeros((TILE_H, TILE_W), tl.float32)
+    before = tl.zeros((TILE,), tl.float32)
     for t in range(FRAMES):
         now, _ = _blur(x, taps, slopes, h, w, height, width, HALF, ZEROS)
         if (not DIFFERENCE) or t > 0:
             u = K * (now - before - low) / span
-            levels = tl.zeros((TILE_H, TILE_W), tl.float32)
+            levels = tl.zeros((TILE,), tl.float32)
             for k in range(K):
                 threshold = tl.load(thresholds + k)
                 if HARD:
@@ -169,14 +173,16 @@ def _backward_kernel(
     planes_a_range,
     K: tl.constexpr,
     K_PADDED: tl.constexpr,
+    HARD: tl.constexpr,
+    ENDS: tl.constexpr,
     FRAMES: tl.constexpr,
     DIFFERENCE: tl.constexpr,
     HALF: tl.constexpr,
     ZEROS: tl.constexpr,
-    TILE_H: tl.constexpr,
+    TILE: tl.constexpr,
     TILE_W: tl.constexpr,
 ):
-    h, w = _tile(TILE_H, TILE_W)
+    h, w = _tile(TILE, TILE_W)
     valid = (h < height) & (w < width)
     plane = tl.program_id(0).to(tl.int64)
     group = plane // planes_a_range
@@ -184,20 +190,21 @@ def _backward_kernel(
     steepness = tl.load(hardness)
     x += plane * FRAMES * height * width
     g += plane * (FRAMES - DIFFERENCE) * height * width
-    before = tl.zeros((TILE_H, TILE_W), tl.float32)
-    before_by_sigma = tl.zeros((TILE_H, TILE_W), tl.float32)
+    before = tl.zeros((TILE,), tl.float32)
+    before_by_sigma = tl.zeros((TILE,), tl.float32)
     ks = tl.arange(0, K_PADDED)
-    by_threshold = tl.zeros((K_PADDED,), tl.float32)
-    one = 0.0
-    value = 0.0
-    slope = 0.0
-    slope_u = 0.0
-    slope_sigma = 0.0
-    hard_value = 0.0
-    low_count = 0.0
-    low_slope = 0.0
-    high_count = 0.0
-    high_slope = 0.0
+    is_level = (ks < K)[:, None]
+    levels = tl.load(thresholds + ks, mask=ks < K, other=0.0)[:, None]
+    by_threshold = tl.zeros((K_PADDED, TILE), tl.float32)
+    one = tl.zeros((TILE,), tl.float32)
+    value = tl.zeros((TILE,), tl.float32)
+    slope = tl.zeros((TILE,), tl.float32)
+    slope_u = tl.zeros((TILE,), tl.float32)
+    slope_sigma = tl.zeros((TILE,), tl.float32)
+    low_count = tl.zeros((TILE,), tl.float32)
+    low_slope = tl.zeros((TILE,), tl.float32)
+    high_count = tl.zeros((TILE,), tl.float32)
+    high_slope = tl.zeros((TILE,), tl.float32)
     for t in range(FRAMES):
         now, now_by_sigma = _blur(x, taps, slopes, h, w, height, width, HALF, ZEROS)
         if (not DIFFERENCE) or t > 0:
@@ -205,29 +212,27 @@ def _backward_kernel(
             by_sigma = now_by_sigma - before_by_sigma
             g_tile = tl.load(g + h * width + w, mask=valid, other=0.0)
             u = K * (motion - low) / span
-            levels = tl.zeros((TILE_H, TILE_W), tl.float32)
-            whole = tl.zeros((TILE_H, TILE_W), tl.float32)
-            rise = tl.zeros((TILE_H, TILE_W), tl.float32)
-            for k in range(K):
-                threshold = tl.load(thresholds + k)
-                s = tl.sigmoid(steepness * (u - threshold))
-                p = steepness * s * (1 - s)
-                levels += s
-                rise += p
-                whole += tl.where(u > threshold, 1.0, 0.0)
-                by_threshold -= tl.where(ks == k, tl.sum(g_tile * p), 0.0)
-            one += tl.sum(g_tile)
-            value += tl.sum(g_tile * levels)
-            slope += tl.sum(g_tile * rise)
-            slope_u += tl.sum(g_tile * rise * u)
-            slope_sigma += tl.sum(g_tile * rise * by_sigma)
-            hard_value += tl.sum(g_tile * whole)
-            at_low = tl.where(valid & (motion == low), 1.0, 0.0)
-            at_high = tl.where(valid & (motion == high), 1.0, 0.0)
-            low_count += tl.sum(at_low)
-            low_slope += tl.sum(at_low * by_sigma)
-            high_count += tl.sum(at_high)
-            high_slope += tl.sum(at_high * by_sigma)
+            s = tl.where(is_level, tl.sigmoid(steepness * (u[None, :] - levels)), 0.0)
+            p = s * (1 - s)
+            by_threshold += g_tile[None, :] * p
+            rise = g_tile * tl.sum(p, 0)
+            one += g_tile
+            slope += rise
+            slope_u += rise * u
+            slope_sigma += rise * by_sigma
+            if ENDS:
+                if HARD:
+                    value += g_tile * tl.sum(
+                        tl.where(is_level & (u[None, :] > levels), 1.0, 0.0), 0
+                    )
+                else:
+                    value += g_tile * tl.sum(s, 0)
+                at_low = tl.where(valid & (motion == low), 1.0, 0.0)
+                at_high = tl.where(valid & (motion == high), 1.0, 0.0)
+                low_count += at_low
+                low_slope += at_low * by_sigma
+                high_count += at_high
+                high_slope += at_high * by_sigma
             g += height * width
         if DIFFERENCE:
             before = now
@@ -236,18 +241,17 @@ def _backward_kernel(
     program = tl.program_id(0) * tl.num_programs(1) + tl.program_id(1)
     program = program * tl.num_programs(2) + tl.program_id(2)
     sums += program.to(tl.int64) * (K + EXTRA_SUMS)
-    tl.store(sums + ks, by_threshold, mask=ks < K)
+    tl.store(sums + ks, -steepness * tl.sum(by_threshold, 1), mask=ks < K)
     sums += K
-    tl.store(sums, one)
-    tl.store(sums + 1, value)
-    tl.store(sums + 2, slope)
-    tl.store(sums + 3, slope_u)
-    tl.store(sums + 4, slope_sigma)
-    tl.store(sums + 5, hard_value)
-    tl.store(sums + 6, low_count)
-    tl.store(sums + 7, low_slope)
-    tl.store(sums + 8, high_count)
-    tl.store(sums + 9, high_slope)
+    tl.store(sums, tl.sum(one))
+    tl.store(sums + 1, tl.sum(value))
+    tl.store(sums + 2, steepness * tl.sum(slope))
+    tl.store(sums + 3, steepness * tl.sum(slope_u))
+    tl.store(sums + 4, steepness * tl.sum(slope_sigma))
+    tl.store(sums + 5, tl.sum(low_count))
+    tl.store(sums + 6, tl.sum(low_slope))
+    tl.store(sums + 7, tl.sum(high_count))
+    tl.store(sums + 8, tl.sum(high_slope))
 
 
 # ------------------------------------------------------------------ torch
@@ -332,7 +336,8 @@ class _Encode(torch.autograd.Function):
         x, sigma, thresholds, low, high, hardness = ctx.saved_tensors
         form, count = ctx.form, thresholds.numel()
         taps, slopes = (k.to(x.device) for k in kernel_and_slope(sigma, form))
-        grid, sizes, constants = _launch(x, taps, form)
+        padded = triton.next_power_of_2(count)
+        grid, sizes, constants = _launch(x, taps, form, min(TILE, SUMS // padded))
         span = high - low + form.eps
         programs = grid[0] * grid[1] * grid[2]
         sums = x.new_empty((programs, count + EXTRA_SUMS.value))
@@ -350,12 +355,14 @@ class _Encode(torch.autograd.Function):
             *sizes,
             grid[0] // len(low),
             K=count,
-            K_PADDED=triton.next_power_of_2(count),
+            K_PADDED=padded,
+            HARD=form.hard,
+            ENDS=form.range != 'fixed',
             **constants,
         )
         sums = sums.view(len(low), -1, sums.shape[1]).sum(1, dtype=torch.float64)
-        one, value, slope, slope_u, by_sigma, hard_value, *ties = sums[:, count:].unbind(1)
-        total = Sums(one, hard_value if form.hard else value, slope, slope_u, sums[:, :count])
+        one, value, slope, slope_u, by_sigma, *ties = sums[:, count:].unbind(1)
+        total = Sums(one, value, slope, slope_u, sums[:, :count])
         g_thresholds, g_low, g_high = gradients(total, low, high, form.eps)
         g_sigma = None
         if ctx.needs_input_grad[1]:
@@ -370,17 +377,18 @@ class _Encode(torch.autograd.Function):
 
 
 def _launch(
-    x: Tensor, taps: Tensor, form: Form
+    x: Tensor, taps: Tensor, form: Form, tile: int = TILE
 ) -> tuple[tuple[int, int, int], tuple[int, int], dict[str, Any]]:
     """Grid, size of a frame, and the constants that kernels share."""
     clips, channels, frames, height, width = x.shape
-    grid = clips * channels, triton.cdiv(height, TILE_H), triton.cdiv(width, TILE_W)
+    tile_w = min(64, tile)
+    grid = clips * channels, triton.cdiv(height, tile // tile_w), triton.cdiv(width, tile_w)
     constants = dict(
         FRAMES=frames,
         DIFFERENCE=form.difference,
         HALF=taps.numel() // 2,
         ZEROS=form.zeros,
-        TILE_H=TILE_H,
-        TILE_W=TILE_W,
+        TILE=tile,
+        TILE_W=tile_w,
     )
     return grid, (height, width), constants
