@@ -18,7 +18,6 @@ import sys
 from multiprocessing.connection import Connection
 from typing import Any
 
-import numpy as np
 import video_reader  # both are beside this file
 from shared_buffer import SharedBuffer
 
@@ -35,33 +34,33 @@ EXPECTED = (video_reader.VideoError, FileNotFoundError, IndexError, ValueError)
 class Server:
     """Answers requests; keeps the last reader, for a clip is two requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, buffer: SharedBuffer) -> None:
+        self._buffer = buffer
         self._video: list[Any] | None = None
         self._reader: video_reader.VideoReader | None = None
 
-    def answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
-        """The answer to a request, and frames where it asks for them."""
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request; frames, where it asks for them, lie in the buffer."""
         if request['what'] == 'open' or request['video'] != self._video:
             self._video = None
             self._reader = video_reader.VideoFile(*request['video'])
             self._video = request['video']
         what = request['what']
         if what == 'open':
-            return dict(fps=self._reader.fps), None
+            return dict(fps=self._reader.fps)
         if what == 'length':
-            return dict(length=len(self._reader)), None
-        frames = self._reader.get_batch(request['indices'], request['grey'])
-        return dict(shape=frames.shape), frames
+            return dict(length=len(self._reader))
+        frames = self._reader.get_batch(request['indices'], request['grey'], self._buffer.array)
+        return dict(shape=frames.shape)
 
 
 def main() -> None:
     connection = Connection(int(sys.argv[1]))
-    buffer = SharedBuffer(int(sys.argv[2]))
+    server = Server(SharedBuffer(int(sys.argv[2])))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold clear frames
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and that ends this
     video_reader.av.logging.set_level(video_reader.av.logging.PANIC)
-    server = Server()
     connection.send_bytes(b'{}')  # ready: from here on, time counts as decoding
     while True:
         try:
@@ -70,9 +69,7 @@ def main() -> None:
             return  # the parent has gone
         signal.alarm(math.ceil(request['timeout']) + GRACE)
         try:
-            answer, frames = server.answer(request)
-            if frames is not None:
-                buffer.array(frames.shape)[:] = frames
+            answer = server.answer(request)
         except EXPECTED as error:
             answer = dict(error=type(error).__name__, message=str(error))
         except UNREADABLE as error:

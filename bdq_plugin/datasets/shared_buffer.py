@@ -30,12 +30,19 @@ class SharedBuffer:
         return self._handle
 
     def array(self, shape: Sequence[int]) -> np.ndarray:
-        """The beginning of the buffer, as an array of uint8. It is valid until the next call."""
+        """The beginning of the buffer, as an array of uint8. It is valid until the next call.
+
+        Raises:
+            MemoryError: there is no room for so large an array.
+        """
         size = math.prod(shape)
         if self._memory is None or len(self._memory) < size:
-            if os.fstat(self._handle).st_size < size:
-                os.ftruncate(self._handle, size)
-            self._memory = mmap.mmap(self._handle, size)
+            try:
+                if os.fstat(self._handle).st_size < size:
+                    os.ftruncate(self._handle, size)
+                self._memory = mmap.mmap(self._handle, size)
+            except (OSError, OverflowError) as error:
+                raise MemoryError(f'{size} bytes of shared memory ({error})') from error
         return np.frombuffer(self._memory, np.uint8, size).reshape(shape)
 
     def close(self) -> None:

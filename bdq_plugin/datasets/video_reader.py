@@ -1,10 +1,10 @@
 """Reading frames from video files: exactly, or not at all.
 
 A frame's index is its place in the order of presentation. To decode only what is needed, a reader
-goes to the key frame before the first frame it wants; it does so only in files where every packet
-is known to give one frame, checks each frame's time stamp on the way, and otherwise decodes from
-the beginning. FFmpeg hides damage by guessing pixels: here a damaged frame is an error, and a file
-ends before its first one.
+goes to the key frame before the first frame it wants, and in a file whose digest is right it leaves
+out frames that nothing needs. It does so only where every packet is known to give one frame, checks
+each frame's time stamp on the way, and otherwise decodes from the beginning. FFmpeg hides damage by
+guessing pixels: here a damaged frame is an error, and a file ends before its first one.
 
 FFmpeg (PyAV) is the only decoder. decord aborts the process on some damaged headers and gives wrong
 frames for some widths (48, that of IXMAS, among them), and so does OpenCV's ``VideoCapture``.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,12 +33,23 @@ _CONTAINER_OPTIONS = {'protocol_whitelist': 'file', 'format_whitelist': _FORMATS
 # Report damage instead of painting it over.
 _CODEC_OPTIONS = {'err_detect': 'explode'}
 _LUMA_FORMATS = ('yuv420p', 'yuvj420p', 'yuv422p', 'yuvj422p', 'yuv444p', 'yuvj444p')
+# Codecs whose FFmpeg decoder leaves out frames only where no other frame is made of them; HEVC's
+# knows those that none of their own layer is made of.
+_CODECS_TO_THIN = ('h264', 'mpeg4')
 # Of small records, kept so that a file is examined once in a process.
 _REMEMBERED_FILES = 4096
 
 
 class VideoError(OSError):
     """A video file cannot be read; the message names the file."""
+
+
+# Makes an array of uint8 of a shape.
+Allocate = Callable[[tuple[int, ...]], np.ndarray]
+
+
+def _new_array(shape: tuple[int, ...]) -> np.ndarray:
+    return np.empty(shape, np.uint8)
 
 
 class VideoReader(Protocol):
@@ -81,6 +92,7 @@ class VideoFile:
             raise VideoError(_changed(self.path, 'its bytes are others'))
         self._packets = _read_packets(self._key)
         self._trusted_length = num_frames
+        self._is_unchanged = num_frames is not None and sha256 is not None
         self.fps = self._packets.fps
         if num_frames is not None and len(self) != num_frames:
             raise VideoError(
@@ -98,8 +110,16 @@ class VideoFile:
         """Whether every packet gives one frame, with a time stamp of its own."""
         return len(self) == self._packets.count == len(self._packets.times)
 
-    def get_batch(self, indices: Sequence[int], grey: bool = False) -> np.ndarray:
+    def get_batch(
+        self, indices: Sequence[int], grey: bool = False, allocate: Allocate = _new_array
+    ) -> np.ndarray:
         """See :class:`VideoReader`.
+
+        Args:
+            indices: As for every reader.
+            grey: As for every reader.
+            allocate: Makes the array that is returned. It may be called more than once, and may
+                give the same memory again.
 
         Raises:
             VideoError: the file ends before a frame or is damaged on the way to it.
@@ -108,43 +128,54 @@ class VideoFile:
         if wanted.max() >= len(self):
             raise VideoError(_too_short(self.path, wanted.max(), len(self)))
         ascending, places = np.unique(wanted, return_inverse=True)
-        frames = self._decode(ascending, grey)
-        return frames if np.array_equal(ascending, wanted) else frames[places]
+        frames = self._decode(ascending.tolist(), grey, allocate)
+        if np.array_equal(ascending, wanted):
+            return frames
+        batch = frames[places]
+        frames = allocate(batch.shape)
+        frames[:] = batch
+        return frames
 
-    def _decode(self, wanted: np.ndarray, grey: bool) -> np.ndarray:
+    def _decode(self, wanted: list[int], grey: bool, allocate: Allocate) -> np.ndarray:
         """Frames ``wanted``, which ascend."""
         if self.can_seek:
-            keys = self._packets.keys
-            before = keys[keys <= wanted[0]]
-            start = int(before[-1]) if before.size else 0
-            if start > 0:
-                try:
-                    return self._collect(wanted, start, grey)
-                except VideoError:
-                    pass  # a container that seeks badly, or damage: the whole way will tell
-        return self._collect(wanted, 0, grey)
+            try:
+                return self._collect(wanted, _Clip(len(wanted), grey, allocate), straight=True)
+            except VideoError:
+                pass  # a container that seeks badly, or damage: the whole way will tell
+        return self._collect(wanted, _Clip(len(wanted), grey, allocate))
 
-    def _collect(self, wanted: np.ndarray, start: int, grey: bool) -> np.ndarray:
-        """Decode from key frame ``start`` on, 0 being the beginning of the file."""
-        times = self._packets.times if self.can_seek else None
-        clip, position = _Clip(grey), start
+    def _collect(self, wanted: list[int], clip: _Clip, straight: bool = False) -> np.ndarray:
+        """Decode from the beginning of the file; ``straight``, by what is known of its packets."""
+        position = start = self._key_before(wanted[0]) if straight else 0
+        times = self._packets.times.tolist() if self.can_seek else None
+        known_format = self._packets.format if straight else None
         try:
-            with _open_container(self.path) as container:
-                marks = None
+            with _open_container(self.path, known_format) as container:
+                stream = container.streams.video[0]
+                marks = needed = None
                 if start > 0:
-                    container.seek(int(times[start]), stream=container.streams.video[0])
+                    container.seek(times[start], stream=stream)
+                if straight:
                     # An index at the end of the file that is damaged leads to other packets, and
                     # gives them the time stamps of the right ones.
-                    marks = self._packets.marks[self._packets.order[start] :]
-                for frame in _decode_all(container, marks):
+                    marks = self._packets.marks[self._packets.order[start] if start > 0 else 0 :]
+                    # In a file that may be damaged, a frame that is left out could be a lost one.
+                    if self._is_unchanged and stream.codec_context.name in _CODECS_TO_THIN:
+                        needed = {times[index] for index in wanted}
+                for frame in _decode_all(container, marks, needed):
+                    following = wanted[len(clip)]
                     if times is not None and frame.pts != times[position]:
                         if position == start and frame.pts is not None and frame.pts < times[start]:
                             continue  # shown before the key frame, though stored behind it
-                        break
-                    if position == wanted[len(clip)]:
+                        while needed and position < following and frame.pts != times[position]:
+                            position += 1  # left out
+                        if frame.pts != times[position]:
+                            break
+                    if position == following:
                         clip.append(frame)
                         if len(clip) == len(wanted):
-                            return clip.to_array()
+                            return clip.frames
                     position += 1
         except av.error.FFmpegError as error:
             raise VideoError(f'{self.path}: damaged at frame {position} ({error})') from error
@@ -153,6 +184,12 @@ class VideoFile:
         except MemoryError as error:
             raise VideoError(f'{self.path}: its frames do not fit into memory') from error
         raise VideoError(f'{self.path}: damaged at frame {position} (no such frame)')
+
+    def _key_before(self, index: int) -> int:
+        """The last key frame up to frame ``index``, else the first frame."""
+        keys = self._packets.keys
+        before = keys[keys <= index]
+        return int(before[-1]) if before.size else 0
 
 
 class ArrayReader:
@@ -219,6 +256,7 @@ class _Packets:
 
     Attributes:
         fps: Frames a second, 0 where the file does not say.
+        format: FFmpeg's name of the container.
         marks: Position and size in bytes of each packet of the video stream, in their order.
         times: The time stamps of the packets, ascending; none where one is missing or stands twice.
         order: Which packet each of ``times`` belongs to.
@@ -226,6 +264,7 @@ class _Packets:
     """
 
     fps: float
+    format: str
     marks: list[tuple[int, int]]
     times: np.ndarray
     order: np.ndarray
@@ -257,6 +296,7 @@ def _read_packets(key: FileKey) -> _Packets:
         with _open_container(path) as container:
             stream = container.streams.video[0]
             fps = float(stream.average_rate or 0)
+            name = container.format.name.partition(',')[0]  # FFmpeg lists all that it may be
             for packet in container.demux(stream):
                 if packet.size:
                     marks.append((packet.pos, packet.size))
@@ -269,7 +309,7 @@ def _read_packets(key: FileKey) -> _Packets:
         times, are_keys = [], []
     order = np.argsort(np.array(times, np.int64))
     keys = np.flatnonzero(np.array(are_keys, bool)[order])
-    return _Packets(fps, marks, np.array(times, np.int64)[order], order, keys)
+    return _Packets(fps, name, marks, np.array(times, np.int64)[order], order, keys)
 
 
 @lru_cache(_REMEMBERED_FILES)
@@ -296,10 +336,14 @@ def _digest(key: FileKey) -> str:
     return digest.hexdigest()
 
 
-def _open_container(path: str) -> av.container.InputContainer:
+def _open_container(path: str, known_format: str | None = None) -> av.container.InputContainer:
+    """Open a file; of a ``known_format`` neither format nor frame rate are searched for."""
+    options = _CONTAINER_OPTIONS
+    if known_format is not None:
+        options = dict(options, fpsprobesize='0')
     try:
         # Titles and the like in a damaged header need not be UTF-8.
-        container = av.open(path, options=_CONTAINER_OPTIONS, metadata_errors='replace')
+        container = av.open(path, format=known_format, options=options, metadata_errors='replace')
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(f'{path}: not a readable video ({error})') from error
     video = container.streams.video
@@ -311,25 +355,31 @@ def _open_container(path: str) -> av.container.InputContainer:
 
 
 def _decode_all(
-    container: av.container.InputContainer, marks: Sequence[tuple[int, int]] | None = None
+    container: av.container.InputContainer,
+    marks: Sequence[tuple[int, int]] | None = None,
+    needed: Collection[int] | None = None,
 ) -> Iterator[av.VideoFrame]:
     """Frames in the order of presentation.
 
     Args:
         container: An open file.
         marks: The packets that must come; at another one it ends.
+        needed: Time stamps of frames. Others are left out where no frame is made of them.
 
     Raises:
         FFmpegError: At the first damaged frame.
     """
     stream = container.streams.video[0]
-    stream.codec_context.thread_count = 1
-    stream.codec_context.options = _CODEC_OPTIONS
+    codec = stream.codec_context
+    codec.thread_count = 1
+    codec.options = _CODEC_OPTIONS
     expected = iter(marks or ())
     for packet in container.demux(stream):
         if marks is not None and packet.size and (packet.pos, packet.size) != next(expected, None):
             return
-        for frame in packet.decode():
+        if needed is not None:
+            codec.skip_frame = 'DEFAULT' if packet.pts in needed else 'NONREF'
+        for frame in codec.decode(packet):
             if frame.is_corrupt:
                 raise av.error.InvalidDataError(0, 'the frame is damaged')
             yield frame
@@ -342,30 +392,33 @@ class FrameSizeError(ValueError):
 class _Clip:
     """Frames on their way into one array."""
 
-    def __init__(self, grey: bool) -> None:
-        self._grey = grey
-        self._frames: list[np.ndarray] = []
+    def __init__(self, length: int, grey: bool, allocate: Allocate) -> None:
+        self._length, self._grey, self._allocate = length, grey, allocate
+        self._filled = 0
         self._converter = VideoReformatter()
+        self.frames: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return self._filled
 
     def append(self, frame: av.VideoFrame) -> None:
-        pixels = _stored_luma(frame) if self._grey else None
-        if pixels is None:
-            # One thread: data loader workers are the parallelism.
-            pixels = self._converter.reformat(frame, format='rgb24', threads=1).to_ndarray()
-        if self._frames and pixels.shape[:2] != self._frames[0].shape[:2]:
+        pixels = self._pixels(frame)
+        if self.frames is None:
+            self.frames = self._allocate((self._length, *pixels.shape))
+        if pixels.shape != self.frames.shape[1:]:
             raise FrameSizeError('its frames change size')
-        self._frames.append(pixels)
+        self.frames[self._filled] = pixels
+        self._filled += 1
 
-    def to_array(self) -> np.ndarray:
-        if not self._grey:
-            return np.stack(self._frames)
-        if all(pixels.ndim == 3 for pixels in self._frames):
-            return luma_of_rgb(np.stack(self._frames))[..., None]
-        luma = [pixels if pixels.ndim == 2 else luma_of_rgb(pixels) for pixels in self._frames]
-        return np.stack(luma)[..., None]
+    def _pixels(self, frame: av.VideoFrame) -> np.ndarray:
+        luma = _stored_luma(frame) if self._grey else None
+        if luma is None:
+            # One thread: data loader workers are the parallelism.
+            rgb = self._converter.reformat(frame, format='rgb24', threads=1).to_ndarray()
+            if not self._grey:
+                return rgb
+            luma = luma_of_rgb(rgb)
+        return luma[..., None]
 
 
 def luma_of_rgb(rgb: np.ndarray) -> np.ndarray:
@@ -386,8 +439,8 @@ def _stored_luma(frame: av.VideoFrame) -> np.ndarray | None:
     )
     if table is None:
         return None
-    # Many times as fast as an array as index.
-    values = _plane(frame.planes[0]).tobytes().translate(table)
+    # Many times as fast as an array as index; of bytearray, twice as fast as of bytes.
+    values = bytearray(_plane(frame.planes[0]).tobytes()).translate(table)
     return np.frombuffer(values, np.uint8).reshape(frame.height, frame.width)
 
 

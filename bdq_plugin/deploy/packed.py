@@ -16,8 +16,8 @@ damage anywhere in a chunk is noticed. A file without the end mark was cut off b
 and is otherwise whole.
 
 Otherwise codes are packed to whole bits and then compressed. Predicting them first, from the frame
-before or the row above, makes files of 16 levels larger (``python -m benchmarks.packing``): what
-stands still is noise around a threshold.
+before or the row above, makes files of 16 levels larger (``python -m benchmarks.run packing``):
+what stands still is noise around a threshold.
 """
 
 from __future__ import annotations

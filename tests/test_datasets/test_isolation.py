@@ -14,6 +14,7 @@ import pytest
 
 from bdq_plugin.datasets import isolation
 from bdq_plugin.datasets.isolation import DecodingProcess, IsolatedVideo
+from bdq_plugin.datasets.shared_buffer import SharedBuffer
 from bdq_plugin.datasets.video_reader import VideoError, VideoFile
 from tests.test_datasets.videos import write_raw_video
 
@@ -144,6 +145,15 @@ def test_threads_take_turns(clip):
     for thread in threads:
         thread.join()
     assert results == [True] * 20
+
+
+def test_memory_that_is_not_there():
+    buffer = SharedBuffer()
+    with pytest.raises(MemoryError, match='bytes of shared memory'):
+        buffer.array((2**62,))
+    buffer.array((4,))[:] = 7
+    assert buffer.array((2, 2)).tolist() == [[7, 7], [7, 7]]
+    buffer.close()
 
 
 def test_it_holds_neither_torch_nor_mmaction(clip):

@@ -88,6 +88,42 @@ def test_only_what_is_needed_is_decoded(tmp_path, monkeypatch):
     assert decoded == list(range(48, 54))
 
 
+@pytest.fixture
+def decoded(monkeypatch) -> list[int]:
+    """How many frames each pass over a file has decoded."""
+    decode, counts = video_reader._decode_all, []
+
+    def spy(*arguments):
+        counts.append(0)
+        for frame in decode(*arguments):
+            counts[-1] += 1
+            yield frame
+
+    monkeypatch.setattr(video_reader, '_decode_all', spy)
+    return counts
+
+
+@pytest.mark.parametrize('b_pyramid', ['none', 'normal'])
+@pytest.mark.parametrize('name', ['h264.mp4', 'h264.mkv', 'mpeg4.mkv'])
+def test_frames_that_nothing_needs_are_left_out(tmp_path, decoded, name, b_pyramid):
+    path = tmp_path / name
+    options = dict(g='24', bf='3')
+    if name.startswith('h264'):
+        options |= {'x264-params': f'b-pyramid={b_pyramid}:b-adapt=0:scenecut=0'}
+    codec = 'libx264' if name.startswith('h264') else 'mpeg4'
+    write_video(path, moving_square(), codec, 'yuv420p', **options)
+    expected, prepared = decode_from_the_beginning(path), (60, file_digest(path))
+    for wanted in [[i] for i in range(60)] + [[3, 17, 31], [40, 43, 46, 59], range(20, 28)]:
+        wanted = list(wanted)
+        frames = VideoFile(path, *prepared).get_batch(wanted)
+        np.testing.assert_array_equal(frames, expected[wanted])
+    del decoded[:]
+    VideoFile(path, *prepared).get_batch([20, 21])
+    VideoFile(path, 60).get_batch([20, 21])  # it may be damaged: none is left out
+    thinned, full = decoded  # one pass each: no check has failed
+    assert full == 22 and thinned < 15
+
+
 @pytest.mark.parametrize('keys', [[], [24]])
 def test_a_file_whose_first_frame_is_not_called_a_key_frame(tmp_path, keys):
     path = tmp_path / 'clip.avi'
@@ -147,6 +183,19 @@ def test_batches_in_any_order_with_repeats(tmp_path):
     batch = open_video(tmp_path / 'clip.avi').get_batch(order)
     np.testing.assert_array_equal(batch, frames[order])
     assert batch.dtype == np.uint8
+
+
+def test_frames_come_in_memory_that_is_used_again(tmp_path):
+    frames = write_raw_video(tmp_path / 'clip.avi', 64)
+    memory, video = np.empty(10 * frames[0].size, np.uint8), open_video(tmp_path / 'clip.avi')
+
+    def allocate(shape):
+        return memory[: np.prod(shape)].reshape(shape)
+
+    for order in ([1, 2], [4, 0, 4, 5]):
+        batch = video.get_batch(order, allocate=allocate)
+        assert batch.base is memory
+        np.testing.assert_array_equal(batch, frames[order])
 
 
 @pytest.mark.parametrize(
@@ -389,13 +438,15 @@ def test_ixmas_originals_match_their_checksums(real_data, name):
         assert digest == row['md5_of_gray_frames']
 
 
-def test_kth_videos_read_alike_from_key_frames_and_from_the_beginning(real_data):
+def test_kth_videos_read_alike_from_key_frames_and_from_the_beginning(real_data, decoded):
     paths = sorted((real_data / 'kth' / 'videos').iterdir())
     assert len(paths) == 5
     for path in paths:
         expected = decode_from_the_beginning(path)
-        video = VideoFile(path)
-        count = len(video)
+        video = VideoFile(path, len(expected), file_digest(path))
+        count = count_frames(path)
         assert video.can_seek and count == len(expected)
         for wanted in ([0, 7, count // 3], [count // 2, count - 1], [count - 2]):
+            del decoded[:]
             np.testing.assert_array_equal(video.get_batch(wanted), expected[wanted])
+            assert len(decoded) == 1
