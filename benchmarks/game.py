@@ -29,8 +29,7 @@ from bdq_plugin.engine.optim import PhaseOptimWrapperConstructor
 from bdq_plugin.models import AdversarialRecognizer, BDQDataPreprocessor
 from bdq_plugin.models.losses import EntropyLoss
 
-from .docs import rows_to_table
-from .harness import compare, machine, peak_memory_mib, time_in_turns
+from .harness import compare, machine, peak_memory_mib, rows_to_table, time_in_turns
 from .published import PublishedEncoder
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'

@@ -117,6 +117,12 @@ def _synchronize(device: str) -> None:
         torch.cuda.synchronize(device)
 
 
+def rows_to_table(head: list[str], rows: list[list[object]]) -> str:
+    """A table of Markdown."""
+    lines = [head, ['---'] * len(head), *rows]
+    return '\n'.join('| ' + ' | '.join(map(str, line)) + ' |' for line in lines)
+
+
 def write_result(name: str, document: dict[str, Any], folder: Path = RESULTS) -> Path:
     """Write ``NAME.json``: a temporary name first, then renamed."""
     folder.mkdir(parents=True, exist_ok=True)

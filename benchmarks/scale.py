@@ -27,9 +27,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bdq_plugin.engine import loops
 
-from .docs import rows_to_table
 from .game import LARGE_ON_CPU, ONE_STEP, SMALL, batch_of, build
-from .harness import compare, machine, time_in_turns
+from .harness import compare, machine, rows_to_table, time_in_turns
 
 SIZES = (1, 2, 4)
 QUICK = dict(config='bdq_ixmas_cpu.py', batch=8, clip=(1, 1, 4, 16, 16))

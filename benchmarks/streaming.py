@@ -1,7 +1,5 @@
 """Speed of the streaming encoder, beside OpenCV's blur and subtraction as the floor.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.streaming
-
 Everything runs on one core, in one process, in turns, so that what else the machine does meets all
 alike. A figure is the best and the median over the rounds of the mean of a few frames; ratios are
 medians of ratios within a round. Frames are noise, the worst case for caches and branches (the
@@ -10,23 +8,23 @@ encoder has no branches), and all 16 levels occur.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import platform
 import resource
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import cv2
+import numba
 import numpy as np
 
 from bdq_plugin.camera_form import UNITS, integer_kernel
 from bdq_plugin.deploy import CameraForm, StreamingEncoder
 
-RESULTS = Path(__file__).parent / 'results' / 'streaming.json'
+from .harness import cpu_model, rows_to_table
+
 SIZES = {'640x480 colour': (480, 640, 3), '1920x1080 colour': (1080, 1920, 3)}
 SIZES |= {'640x480 grey': (480, 640), '1920x1080 grey': (1080, 1920)}
 TARGETS = {'640x480 colour': 500, '1920x1080 colour': 90}
@@ -120,58 +118,49 @@ def memory(shape: tuple[int, ...]) -> dict[str, float]:
     }
 
 
-def cpu_model() -> str:
-    info = Path('/proc/cpuinfo')
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-    return names[0] if names else platform.processor()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--rounds', type=int, default=15)
-    parser.add_argument('--out', type=Path, default=RESULTS)
-    args = parser.parse_args()
+def study(quick: bool = False) -> dict[str, Any]:
+    """Frames a second and memory; ``quick`` reads small frames, once."""
+    rounds, sizes = (1, {'40x30 colour': (30, 40, 3)}) if quick else (15, SIZES)
     cv2.setNumThreads(1)
-    if hasattr(os, 'sched_setaffinity'):  # one core, whatever a library may start
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    import numba
-
-    start = time.perf_counter()
-    StreamingEncoder(form_with(16), compiled=True)(np.zeros((8, 8, 3), np.uint8))
-    first = time.perf_counter() - start
-    load = os.getloadavg()[0]
-    results = {
-        'command': 'python -m benchmarks.streaming',
-        'cpu': cpu_model(),
-        'cores_used': 1,
-        'load_average_at_start': round(load, 2),
-        'versions': {
-            'python': platform.python_version(),
-            'numpy': np.__version__,
-            'opencv': cv2.__version__,
-            'numba': numba.__version__,
-        },
-        'rounds': args.rounds,
-        'first_frame_seconds': round(first, 2),
-        'frames_per_second': {name: measure(s, args.rounds) for name, s in SIZES.items()},
-        'targets_fps': TARGETS,
-        'memory': {name: memory(s) for name, s in SIZES.items()},
-        'peak_resident_mib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-    }
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(results, indent=2) + '\n')
-    for name, rows in results['frames_per_second'].items():
-        print(name)
-        for what, row in rows.items():
-            print(
-                f'  {what:40} best {row["best_fps"]:8.1f}/s  median {row["median_fps"]:8.1f}/s'
-                f'  x{row["time_over_floor"]:.2f} the floor'
-            )
-    for name, target in TARGETS.items():
-        fps = results['frames_per_second'][name]['streaming encoder, 16 levels']['median_fps']
-        print(f'{name}: {fps} frames/s, target {target}: {"met" if fps >= target else "MISSED"}')
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})  # one core, whatever a library may start
+    try:
+        start = time.perf_counter()
+        StreamingEncoder(form_with(16), compiled=True)(np.zeros((8, 8, 3), np.uint8))
+        first = time.perf_counter() - start
+        load = os.getloadavg()[0]
+        return {
+            'cpu': cpu_model(),
+            'cores_used': 1,
+            'load_average_at_start': round(load, 2),
+            'versions': {
+                'python': platform.python_version(),
+                'numpy': np.__version__,
+                'opencv': cv2.__version__,
+                'numba': numba.__version__,
+            },
+            'rounds': rounds,
+            'first_frame_seconds': round(first, 2),
+            'frames_per_second': {name: measure(shape, rounds) for name, shape in sizes.items()},
+            'targets_fps': TARGETS,
+            'memory': {name: memory(shape) for name, shape in sizes.items()},
+            'peak_resident_mib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        }
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
-if __name__ == '__main__':
-    main()
+def table(document: dict[str, Any]) -> str:
+    """Frames a second in Markdown, and what was measured where."""
+    rows = [
+        [size, what, row['median_fps'], row['best_fps'], row['time_over_floor']]
+        for size, measured in document['frames_per_second'].items()
+        for what, row in measured.items()
+    ]
+    head = ['frames', 'what', 'frames/s, median', 'best', 'time over the floor']
+    versions = ', '.join(f'{name} {version}' for name, version in document['versions'].items())
+    note = (
+        f'{document["cpu"]}, one core, {versions}; {document["rounds"]} rounds on a shared machine '
+        f'(load {document["load_average_at_start"]}).'
+    )
+    return f'{rows_to_table(head, rows)}\n\n{note}'

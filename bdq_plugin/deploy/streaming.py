@@ -1,7 +1,7 @@
 """The encoder as it runs in a camera: one frame in, one frame of codes out.
 
 Two implementations of the same whole numbers: :func:`plain_values` in NumPy, to read, and the
-compiled one of :mod:`bdq_plugin.deploy.kernels`, to run. ``python -m benchmarks.streaming``
+compiled one of :mod:`bdq_plugin.deploy.kernels`, to run. ``python -m benchmarks.run streaming``
 measures both.
 """
 

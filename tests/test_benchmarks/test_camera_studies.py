@@ -1,0 +1,31 @@
+"""Studies of what runs beside a camera."""
+
+import json
+
+from benchmarks import harness, packing, run, streaming
+
+
+def test_targets_were_met_where_the_results_come_from():
+    results = json.loads((harness.RESULTS / 'streaming.json').read_text())
+    for size, target in results['targets_fps'].items():
+        measured = results['frames_per_second'][size]['streaming encoder, 16 levels']
+        assert measured['median_fps'] >= target
+    assert all(held['state_frames'] <= 4 for held in results['memory'].values())
+
+
+def test_streaming_runs_and_is_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(harness, 'RESULTS', tmp_path)
+    run.main(['streaming', '--quick'])
+    document = json.loads((tmp_path / 'quick' / 'streaming.json').read_text())
+    (rows,) = document['frames_per_second'].values()
+    assert all(row['median_fps'] > 0 for row in rows.values())
+    assert all(f'| {name} |' in capsys.readouterr().out for name in list(rows)[:1])
+    assert streaming.table(document).count('\n| 40x30 colour |') == len(rows)
+
+
+def test_packing_of_one_real_video(real_data):
+    document = packing.study(quick=True)
+    (row,) = document['rows']
+    rates = row['codes_kbit_s']
+    assert rates['bdq context'] < rates['bdq lzma'] < row['raw_kbit_s']
+    assert f'| {row["video"]} | bdq_hard |' in packing.table(document)
