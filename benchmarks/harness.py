@@ -10,7 +10,8 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,17 @@ def _peak_mib() -> float:
 def _synchronize(device: str) -> None:
     if device.startswith('cuda'):
         torch.cuda.synchronize(device)
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Within it, this process and those that it starts share one core, whatever they may start."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def rows_to_table(head: list[str], rows: list[list[object]]) -> str:

@@ -23,7 +23,7 @@ import numpy as np
 from bdq_plugin.camera_form import UNITS, integer_kernel
 from bdq_plugin.deploy import CameraForm, StreamingEncoder
 
-from .harness import cpu_model, rows_to_table
+from .harness import cpu_model, one_core, rows_to_table
 
 SIZES = {'640x480 colour': (480, 640, 3), '1920x1080 colour': (1080, 1920, 3)}
 SIZES |= {'640x480 grey': (480, 640), '1920x1080 grey': (1080, 1920)}
@@ -122,9 +122,7 @@ def study(quick: bool = False) -> dict[str, Any]:
     """Frames a second and memory; ``quick`` reads small frames, once."""
     rounds, sizes = (1, {'40x30 colour': (30, 40, 3)}) if quick else (15, SIZES)
     cv2.setNumThreads(1)
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})  # one core, whatever a library may start
-    try:
+    with one_core():
         start = time.perf_counter()
         StreamingEncoder(form_with(16), compiled=True)(np.zeros((8, 8, 3), np.uint8))
         first = time.perf_counter() - start
@@ -146,8 +144,6 @@ def study(quick: bool = False) -> dict[str, Any]:
             'memory': {name: memory(shape) for name, shape in sizes.items()},
             'peak_resident_mib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         }
-    finally:
-        os.sched_setaffinity(0, cores)
 
 
 def table(document: dict[str, Any]) -> str:

@@ -30,7 +30,12 @@ def test_processor_time_counts_the_decoding_process(item):
     assert data.cpu_seconds() > before
 
 
-def test_table():
-    row = dict(clips_per_second=40.0, speed_up=1.5, speed_up_cpu=1.6)
-    lines = data.table(dict(speeds={data.STOCK: row, data.OURS: row})).splitlines()
-    assert lines[-1] == '| ours | 40.0 | 1.5 | 1.6 |' and len(lines) == 4
+def test_study_and_its_table(real_data):
+    document = data.study(quick=True)
+    assert document['videos'] == 'real KTH'
+    # A known difference: of videos that carry a little colour, luma alone is read.
+    assert document['pixels'][data.OURS]['share_unequal'] < 0.01
+    lines = data.table(document).splitlines()
+    for name, row in document['on_one_core'].items():
+        (line,) = [line for line in lines if line.startswith(f'| {name} |')]
+        assert f'| {row["clips_per_second"]} | {row["speed_up"]} |' in line
