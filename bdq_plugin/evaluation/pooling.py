@@ -32,6 +32,7 @@ class Pooled:
         learned: number of runs whose network learned its training clips.
         runs: number of runs.
         chance, majority: what knowing nothing scores.
+        extras: means of what else the network gives, such as the PSNR of restored frames.
     """
 
     target: str
@@ -46,6 +47,7 @@ class Pooled:
     runs: int
     chance: float
     majority: float
+    extras: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,10 @@ def _pool_network(name: str, results: list[Result], seeds: list[int]) -> Pooled:
         runs=len(figures),
         chance=first['chance'],
         majority=mean('majority'),
+        extras={
+            key: float(np.average([figure['extras'][key] for figure in figures], weights=sizes))
+            for key in first.get('extras', {})
+        },
     )
 
 

@@ -37,7 +37,10 @@ def audit_table(rows: Sequence[PooledResult]) -> str:
             cells += _cells(row.networks.get(name), _example(rows, name))
         lines.append(_line([*cells, _headline(row)]))
     lines.append(_line(_chance_cells(rows, networks)))
-    return '\n'.join([*lines, '', _FOOTNOTE + ' Runs: folds x seeds.']) + '\n'
+    lines += ['', _FOOTNOTE + ' Runs: folds x seeds.']
+    for name in networks:
+        lines += _extras_table(rows, name)
+    return '\n'.join(lines) + '\n'
 
 
 def alpha_table(rows: Sequence[PooledResult]) -> str:
@@ -102,6 +105,20 @@ def fill(text: str, make: Callable[[str], str]) -> str:
 def table_names(text: str) -> list[str]:
     """Names of the tables that a text has a place for."""
     return [match['name'] for match in _SECTION.finditer(text)]
+
+
+def _extras_table(rows: Sequence[PooledResult], name: str) -> list[str]:
+    """What a network gives beside its accuracy, such as the PSNR of restored frames."""
+    keys = list(_example(rows, name).extras)
+    if not keys:
+        return []
+    titles = [key.replace('_', ' ').replace('psnr', 'PSNR').replace('ssim', 'SSIM') for key in keys]
+    lines = ['', _line([name, 'output', *titles]), _line(['---'] * (len(keys) + 2))]
+    for row in rows:
+        if name in row.networks:
+            extras = row.networks[name].extras
+            lines.append(_line([row.encoder, row.output, *(f'{extras[key]:.2f}' for key in keys)]))
+    return lines
 
 
 def _example(rows: Sequence[PooledResult], name: str) -> Pooled:

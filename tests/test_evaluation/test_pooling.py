@@ -115,6 +115,20 @@ def test_table() -> None:
     assert audit_table([]) == 'No results yet.\n'
 
 
+def test_what_a_network_gives_beside_its_accuracy():
+    results = [result([0], fold=1), result([1], fold=2)]
+    for restored, psnr in zip(results, (18.0, 20.0), strict=True):
+        restored['figures']['frame']['extras'] = {'psnr_db': psnr, 'ssim': 0.5}
+    rows = pool(results)
+    assert rows[0].networks['frame'].extras == {'psnr_db': 19.0, 'ssim': 0.5}
+    lines = audit_table(rows).splitlines()
+    assert lines[-3:] == [
+        '| frame | output | PSNR db | SSIM |',
+        '| --- | --- | --- | --- |',
+        '| bdq | hard | 19.00 | 0.50 |',
+    ]
+
+
 def test_alpha_table_names_the_front() -> None:
     names = ['bdq_hard_alpha1', 'bdq_hard_alpha2']
     rows = pool(
