@@ -112,7 +112,10 @@ def _extras_table(rows: Sequence[PooledResult], name: str) -> list[str]:
     keys = list(_example(rows, name).extras)
     if not keys:
         return []
-    titles = [key.replace('_', ' ').replace('psnr', 'PSNR').replace('ssim', 'SSIM') for key in keys]
+    titles = [
+        key.replace('_', ' ').replace('psnr db', 'PSNR (dB)').replace('ssim', 'SSIM')
+        for key in keys
+    ]
     lines = ['', _line([name, 'output', *titles]), _line(['---'] * (len(keys) + 2))]
     for row in rows:
         if name in row.networks:

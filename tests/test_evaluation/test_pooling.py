@@ -123,7 +123,7 @@ def test_what_a_network_gives_beside_its_accuracy():
     assert rows[0].networks['frame'].extras == {'psnr_db': 19.0, 'ssim': 0.5}
     lines = audit_table(rows).splitlines()
     assert lines[-3:] == [
-        '| frame | output | PSNR db | SSIM |',
+        '| frame | output | PSNR (dB) | SSIM |',
         '| --- | --- | --- | --- |',
         '| bdq | hard | 19.00 | 0.50 |',
     ]
