@@ -19,7 +19,8 @@ def test_streaming_runs_and_is_written(tmp_path, monkeypatch, capsys):
     document = json.loads((tmp_path / 'quick' / 'streaming.json').read_text())
     (rows,) = document['frames_per_second'].values()
     assert all(row['median_fps'] > 0 for row in rows.values())
-    assert all(f'| {name} |' in capsys.readouterr().out for name in list(rows)[:1])
+    printed = capsys.readouterr().out
+    assert all(f'| {name} |' in printed for name in rows)
     assert streaming.table(document).count('\n| 40x30 colour |') == len(rows)
 
 

@@ -7,6 +7,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from ..audit_data import audit_data
+
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 TINY = ['panel.action.recipe.epochs=1', 'panel.frame.recipe.epochs=1']
 
@@ -18,20 +20,7 @@ def tool(name: str) -> SimpleNamespace | ModuleType:
 @pytest.fixture
 def arguments(synthetic_kth, tmp_path: Path) -> list[str]:
     data = tmp_path / 'tiny_kth.py'
-    data.write_text(
-        f"""
-dataset = dict(
-    type='KTHDataset', ann_file={str(synthetic_kth.annotation)!r},
-    data_prefix=dict(video={str(synthetic_kth.root / 'videos')!r}),
-    subjects=['person01', 'person02', 'person03'], actions=['boxing', 'walking'],
-    pipeline=[
-        dict(type='ClipInit'), dict(type='UniformSample', clip_len=4, test_mode=True),
-        dict(type='ClipDecode'), dict(type='Resize', scale=(20, 16), keep_ratio=False),
-        dict(type='ToGray'), dict(type='FormatShape', input_format='NCTHW'),
-        dict(type='PackSubjectInputs')])
-mean, std = [110.0], [38.0]
-"""
-    )
+    data.write_text(audit_data(synthetic_kth))
     panel = tmp_path / 'tiny.py'
     panel.write_text(
         """

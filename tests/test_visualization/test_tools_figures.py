@@ -5,6 +5,7 @@ import runpy
 import matplotlib.image
 import pytest
 
+from ..audit_data import audit_data
 from ..game import REPOSITORY
 
 
@@ -71,20 +72,7 @@ def test_contact_sheet_as_picture_and_in_motion(video, tmp_path):
 
 def test_restoration_is_of_a_clip_that_the_attack_has_not_seen(synthetic_kth, tmp_path):
     config = tmp_path / 'tiny.py'
-    config.write_text(
-        f"""
-dataset = dict(
-    type='KTHDataset', ann_file={str(synthetic_kth.annotation)!r},
-    data_prefix=dict(video={str(synthetic_kth.root / 'videos')!r}),
-    subjects=['person01', 'person02', 'person03'], actions=['boxing', 'walking'],
-    pipeline=[
-        dict(type='ClipInit'), dict(type='UniformSample', clip_len=4, test_mode=True),
-        dict(type='ClipDecode'), dict(type='Resize', scale=(24, 16), keep_ratio=False),
-        dict(type='ToGray'), dict(type='FormatShape', input_format='NCTHW'),
-        dict(type='PackSubjectInputs')])
-mean, std = [110.0], [38.0]
-"""
-    )
+    config.write_text(audit_data(synthetic_kth, width=24))
     main, out = main_of('figures/contact_sheet.py'), tmp_path / 'sheet.png'
     options = ['--restore', str(config), '--protocol', 'scenario', '--restore-epochs', '1']
     # Fold 1 of this protocol holds the first scenario out.
