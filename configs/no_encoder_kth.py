@@ -11,6 +11,7 @@ model = dict(
     type='AdversarialRecognizer',
     alpha=0.0,
     num_privacy_networks=1,
+    held_norm='batch',
     data_preprocessor=dict(type='BDQDataPreprocessor', encoder=_base_.encoder),
     recognizer=_base_.action_network,
     privacy=dict(

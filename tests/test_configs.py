@@ -190,6 +190,17 @@ def test_pretrained_weights_reach_every_privacy_network(tmp_path):
 
 
 @pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
+def test_deep_games_can_start_from_scratch(path: Path):
+    """Small networks need no help, and their recorded results were made without it."""
+    cfg = load_config(str(path))
+    if cfg.model.type != 'AdversarialRecognizer':
+        pytest.skip('no game')
+    deep = cfg.model.privacy.backbone.type == 'ResNet'
+    assert cfg.model.get('held_norm', 'running') == ('batch' if deep else 'running')
+    assert ('clip_grad' in cfg.optim_wrapper.action) == deep
+
+
+@pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
 def test_training_shuffles_and_testing_does_not(path: Path):
     """Files are sorted: unshuffled, a batch shows one person doing one thing."""
     cfg = load_config(str(path))

@@ -10,11 +10,13 @@ from mmaction.registry import MODELS
 from mmaction.utils import SampleList
 from mmengine.model import BaseModel, ModuleList
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .losses import EntropyLoss
 from .privacy_recognizer import frames_of
 
 PHASES = ('action', 'privacy')
+HELD_NORMS = ('running', 'batch')
 
 
 def to_channels_last(*modules: nn.Module) -> None:
@@ -28,6 +30,34 @@ def to_channels_last(*modules: nn.Module) -> None:
         for parameter in module.parameters():
             if parameter.ndim in formats:
                 parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
+
+
+def hold(networks: nn.Module, norm: str) -> None:
+    """Put networks that do not learn in evaluation mode; BatchNorm as ``norm`` says.
+
+    Args:
+        networks: changed in place; :func:`release` undoes it.
+        norm: ``'running'`` for the running statistics, ``'batch'`` for those of the batch at hand,
+            which then move no running statistics and count no batch. Layers that their network
+            keeps in evaluation mode in training too (``norm_eval``, ``frozen_stages``) stay there.
+    """
+    if norm == 'running':
+        networks.eval()
+        return
+    networks.train()
+    for module in networks.modules():
+        if not isinstance(module, _BatchNorm):
+            module.training = False
+        elif module.training:
+            module.track_running_stats = False
+
+
+def release(networks: nn.Module) -> None:
+    """Put networks in training mode, their running statistics moving again."""
+    networks.train()
+    for module in networks.modules():
+        if isinstance(module, _BatchNorm):
+            module.track_running_stats = module.running_mean is not None
 
 
 @MODELS.register_module()
@@ -51,6 +81,11 @@ class AdversarialRecognizer(BaseModel):
         alpha: weight of the privacy entropy.
         num_privacy_networks: how many privacy networks play, each built from ``privacy``; the
             entropy is their mean.
+        held_norm: what BatchNorm of the held privacy networks normalises by in phase ``'action'``:
+            ``'running'``, its running statistics, or ``'batch'``, those of the batch at hand, as in
+            the released code, which holds in training mode. Deep networks from scratch need
+            ``'batch'``: their running statistics lag behind their weights, and logits of up to 1e7
+            leave an entropy of zero, without gradient.
         channels_last: keep the networks' convolutions in channels-last memory.
         compile: compile the backbones with ``torch.compile``; a dict holds its arguments. Names of
             parameters, and so checkpoints, stay the same. (MMEngine's own ``compile`` key would
@@ -64,6 +99,7 @@ class AdversarialRecognizer(BaseModel):
         data_preprocessor: dict[str, Any],
         alpha: float = 1.0,
         num_privacy_networks: int = 1,
+        held_norm: str = 'running',
         channels_last: bool = False,
         compile: bool | dict[str, Any] = False,
         init_cfg: dict[str, Any] | None = None,
@@ -78,12 +114,14 @@ class AdversarialRecognizer(BaseModel):
             raise ValueError(f'alpha weighs an entropy and must be 0 or more, got {alpha}')
         if num_privacy_networks < 1:
             raise ValueError(f'num_privacy_networks must be 1 or more, got {num_privacy_networks}')
+        if held_norm not in HELD_NORMS:
+            raise ValueError(f"held_norm is one of {HELD_NORMS}, got '{held_norm}'")
         super().__init__(data_preprocessor, init_cfg)
         self.recognizer = MODELS.build(recognizer)
         self._privacy_cfg = deepcopy(privacy)
         # MMEngine's list, which passes init_weights on to its members; torch's does not.
         self.privacy = ModuleList(MODELS.build(privacy) for _ in range(num_privacy_networks))
-        self.alpha = alpha
+        self.alpha, self.held_norm = alpha, held_norm
         self.entropy = EntropyLoss()
         self.phase = 'action'
         self._trainable: dict[str, list[nn.Parameter]] | None = None
@@ -98,8 +136,8 @@ class AdversarialRecognizer(BaseModel):
         """Choose who learns. Called by the loop, never before DDP has wrapped the model.
 
         Only parameters that could be trained at the first call are ever switched, so that a
-        backbone's ``frozen_stages`` stay frozen. Networks that do not learn are in evaluation mode:
-        their BatchNorm statistics move once an iteration, not twice.
+        backbone's ``frozen_stages`` stay frozen. Networks that do not learn are in evaluation mode
+        (but see ``held_norm``): their BatchNorm statistics move once an iteration, not twice.
         """
         if phase not in PHASES:
             raise ValueError(f"phase is one of {PHASES}, got '{phase}'")
@@ -115,7 +153,10 @@ class AdversarialRecognizer(BaseModel):
             for parameter in parameters:
                 parameter.requires_grad_(name == phase)
         self.phase = phase
-        self.privacy.train(phase == 'privacy')
+        if phase == 'privacy':
+            release(self.privacy)
+        else:
+            hold(self.privacy, self.held_norm)
         self.recognizer.train(phase == 'action')
         self.data_preprocessor.train(phase == 'action')
         self.data_preprocessor.one_frame = phase == 'privacy'

@@ -9,11 +9,11 @@ from mmaction.registry import MODELS
 from mmengine.runner import Runner
 
 from bdq_plugin.encoders import load_encoder
-from bdq_plugin.engine.launch import build_runner, train
+from bdq_plugin.engine.launch import build_runner, load_config, train
 from bdq_plugin.engine.loops import play, unwrap
 from bdq_plugin.engine.optim import PhaseOptimWrapperConstructor
 
-from ..game import game_config
+from ..game import REPOSITORY, game_config
 from ..test_models.test_adversarial_recognizer import config as game_of_models
 from ..test_models.test_adversarial_recognizer import data as clips
 
@@ -112,13 +112,38 @@ def test_staging_the_batch_changes_no_weight(encoder):
         assert torch.equal(staged.state_dict()[name], value), name
 
 
-def test_resume_equals_uninterrupted(synthetic_kth, tmp_path):
+def test_the_paper_networks_from_scratch_play_and_spare_the_encoder():
+    """On clips so small that gradients of 1e5 and logits of 1e7 would end the game at once."""
+    options = {'pretrained': None, 'model.num_privacy_networks': 2}
+    cfg = load_config(str(REPOSITORY / 'configs' / 'bdq_kth.py'), options=options)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    wrappers = PhaseOptimWrapperConstructor(
+        {phase: cfg.optim_wrapper[phase] for phase in ('action', 'privacy')}
+    )(model)
+    batch = clips()
+    batch['inputs'] = [torch.randint(0, 256, (1, 3, 8, 32, 32)).byte() for _ in batch['inputs']]
+    encoder = model.data_preprocessor.encoder
+    start = encoder.quantize.thresholds.detach().clone()
+    for iteration in range(4):
+        if iteration == 3:
+            model.restart_privacy()
+        logs = play(model, batch, (('action', 1), ('privacy', 1)), wrappers)
+        assert logs['action/privacy_entropy'] > 1
+    assert encoder.blur.sigma.item() == pytest.approx(1, abs=0.05)
+    assert (encoder.quantize.thresholds - start).abs().max() < 0.05
+
+
+@pytest.mark.parametrize('held_norm', ['running', 'batch'])
+def test_resume_equals_uninterrupted(synthetic_kth, tmp_path, held_norm):
     """Bit for bit: weights, optimisers, schedules and random numbers."""
-    whole = run(game_config(synthetic_kth, tmp_path / 'whole', max_epochs=2))
-    broken = game_config(synthetic_kth, tmp_path / 'broken', max_epochs=2)
+    options = {'max_epochs': 2, 'model.held_norm': held_norm}
+    whole = run(game_config(synthetic_kth, tmp_path / 'whole', **options))
+    broken = game_config(synthetic_kth, tmp_path / 'broken', **options)
     broken.train_cfg.max_epochs = 1
     run(broken)
-    again = game_config(synthetic_kth, tmp_path / 'broken', max_epochs=2)
+    again = game_config(synthetic_kth, tmp_path / 'broken', **options)
     again.resume = True
     resumed = run(again)
     assert resumed.iter == whole.iter == 6

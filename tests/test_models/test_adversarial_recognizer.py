@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
+from torch import nn
 
 
 def config(**options):
@@ -90,8 +91,10 @@ def test_the_entropy_reaches_the_encoder(model):
     assert model.data_preprocessor.encoder.blur.log_sigma.grad.abs() > 0
 
 
-def test_batch_norm_statistics_move_once_an_iteration(model):
+@pytest.mark.parametrize('held_norm', ['running', 'batch'])
+def test_batch_norm_statistics_move_once_an_iteration(held_norm):
     """The released code moved those of both networks twice."""
+    model = MODELS.build(config(held_norm=held_norm)).train()
     for phase in ('action', 'privacy'):
         loss_of(model, phase)
     counts = {
@@ -101,6 +104,91 @@ def test_batch_norm_statistics_move_once_an_iteration(model):
     }
     assert len(counts) == 12
     assert set(counts.values()) == {1}
+
+
+def statistics(network):
+    return {k: v.clone() for k, v in network.state_dict().items() if 'running' in k or 'track' in k}
+
+
+def privacy_logits(model):
+    torch.manual_seed(1)
+    return torch.stack([net.logits(torch.randn(4, 1, 16, 16)) for net in model.privacy])
+
+
+class TestHeldOnBatchStatistics:
+    """Privacy networks that do not learn and yet normalise by the batch at hand."""
+
+    @pytest.fixture
+    def model(self):
+        torch.manual_seed(0)
+        cfg = config(held_norm='batch', num_privacy_networks=2)
+        cfg['privacy'] = dict(cfg['privacy'], cls_head=dict(cfg['privacy']['cls_head'], init_std=1))
+        model = MODELS.build(cfg)
+        model.init_weights()
+        return model
+
+    def test_it_says_what_the_learning_network_says_without_dropout(self, model):
+        model.set_phase('action')
+        held = privacy_logits(model)
+        torch.testing.assert_close(privacy_logits(model), held)
+        model.set_phase('privacy')
+        for network in model.privacy:
+            network.cls_head.dropout.eval()
+        torch.testing.assert_close(privacy_logits(model), held)
+        assert (privacy_logits(model.eval()) - held).abs().max() > 0.1
+
+    def test_no_statistic_moves(self, model):
+        model.set_phase('action')
+        before = statistics(model.privacy)
+        privacy_logits(model)
+        for name, value in statistics(model.privacy).items():
+            assert torch.equal(value, before[name]), name
+
+    def test_they_move_again_when_it_learns(self, model):
+        for phase in ('action', 'privacy', 'action', 'privacy'):
+            model.set_phase(phase)
+            privacy_logits(model)
+        counts = [v for k, v in statistics(model.privacy).items() if k.endswith('tracked')]
+        assert len(counts) == 12
+        assert {int(count) for count in counts} == {2}
+
+    def test_evaluation_uses_running_statistics_whatever_the_phase(self, model):
+        expected = privacy_logits(model.eval())
+        for phase in ('action', 'privacy'):
+            model.set_phase(phase)
+            assert torch.equal(privacy_logits(model.eval()), expected)
+
+    def test_layers_frozen_in_training_stay_on_running_statistics(self):
+        cfg = config(held_norm='batch')
+        backbone = dict(type='ResNet', depth=18, in_channels=1, pretrained=None, frozen_stages=1)
+        for norm_eval, moving in ((False, 15), (True, 0)):
+            cfg['privacy'] = dict(cfg['privacy'], backbone=dict(backbone, norm_eval=norm_eval))
+            model = MODELS.build(cfg)
+            norms = [m for m in model.privacy.modules() if isinstance(m, nn.BatchNorm2d)]
+            for phase in ('action', 'privacy', 'action'):
+                model.set_phase(phase)
+                assert sum(norm.training for norm in norms) == moving
+
+    def test_the_entropy_of_a_deep_fresh_network_still_moves_the_encoder(self):
+        """By its running statistics it is sure of itself after four steps, without gradient."""
+        cfg = config(held_norm='batch')
+        backbone = dict(type='ResNet', depth=50, in_channels=1, pretrained=None)
+        head = dict(type='PrivacyHead', num_classes=4, in_channels=2048)
+        cfg['privacy'] = dict(type='PrivacyRecognizer', backbone=backbone, cls_head=head)
+        torch.manual_seed(0)
+        model = MODELS.build(cfg)
+        model.init_weights()
+        sgd = torch.optim.SGD(model.privacy.parameters(), lr=1e-3, momentum=0.9)
+        thresholds = model.data_preprocessor.encoder.quantize.thresholds
+        for _ in range(4):
+            sgd.zero_grad()
+            loss_of(model, 'privacy')[0].backward()
+            sgd.step()
+        model.set_phase('action')
+        losses = model(**model.data_preprocessor(data(), True), mode='loss')
+        (gradient,) = torch.autograd.grad(losses['loss_entropy'], thresholds)
+        assert losses['privacy_entropy'] > 0.05
+        assert gradient.norm() > 0.01
 
 
 def test_frozen_stages_survive_the_phases():
@@ -249,6 +337,7 @@ def test_checkpoint_keys_are_pinned(model):
     [
         (dict(alpha=-1), 'alpha'),
         (dict(num_privacy_networks=0), 'num_privacy_networks'),
+        (dict(held_norm='bacth'), r"held_norm is one of .*'batch'.*got 'bacth'"),
     ],
 )
 def test_bad_arguments(options, match):
