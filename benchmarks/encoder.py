@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from bdq_plugin.deploy import encode_clip
 from bdq_plugin.encoders import build_encoder
+from bdq_plugin.encoders.backends import has_cpp_compiler
 
 from . import harness
 from .published import PublishedEncoder
 
-BACKENDS = {'cpu': ('plain', 'lean'), 'cuda': ('plain', 'compile', 'triton')}
+BACKENDS = {'cpu': ('plain', 'compile', 'lean'), 'cuda': ('plain', 'compile', 'triton')}
 # Bytes that must move for each value of a clip: input and output forward, input and gradient back.
 BYTES_A_VALUE = 4 * 4
 
@@ -27,12 +28,13 @@ def study(quick: bool = False, threads: tuple[int, ...] = (1, 2)) -> dict[str, A
     """Times, ratios and peak memory of every backend.
 
     Args:
-        quick: a tiny clip and two rounds, to see that it runs.
+        quick: a tiny clip and two rounds, to see that it runs; nothing is compiled.
         threads: of torch, on the CPU; more than the machine has are left out.
     """
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     shape = (2, 3, 4, 24, 24) if quick else (4, 3, 16, 112, 112)
     rounds = 2 if quick else 3
+    backends = backends_of(device, quick)
     document: dict[str, Any] = {
         'machine': harness.machine(device),
         'shape_NCTHW': shape,
@@ -46,7 +48,7 @@ def study(quick: bool = False, threads: tuple[int, ...] = (1, 2)) -> dict[str, A
         torch.set_num_threads(count)
         try:
             document['training'][f'{count} threads' if device == 'cpu' else device] = {
-                name: _training(shape, rounds, device, learn_sigma)
+                name: _training(shape, rounds, device, backends, learn_sigma)
                 for name, learn_sigma in (('sigma frozen', False), ('sigma learned', True))
             }
         finally:
@@ -61,38 +63,57 @@ def study(quick: bool = False, threads: tuple[int, ...] = (1, 2)) -> dict[str, A
 
 def table(document: dict[str, Any]) -> str:
     """The study as a table of Markdown."""
-    lines = [
-        '| where | setting | form | ms, median | best | times as fast | peak MiB | part |',
-        '| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |',
+    columns = {
+        'median_ms': 'ms, median',
+        'best_ms': 'best',
+        'speed_up': 'times as fast',
+        'peak_mib': 'peak MiB',
+        'memory_ratio': 'part',
+        'first_s': 'first step, s',
+    }
+    rows = [
+        (where, setting, name, row)
+        for where, settings in document['training'].items()
+        for setting, forms in settings.items()
+        for name, row in forms.items()
     ]
-    for where, settings in document['training'].items():
-        for setting, rows in settings.items():
-            for name, row in rows.items():
-                lines.append(
-                    f'| {where} | {setting} | {name} | {row["median_ms"]} | {row["best_ms"]} | '
-                    f'{row["speed_up"]} | {row["peak_mib"]} | {row["memory_ratio"]} |'
-                )
-    for name, row in document['codes'].items():
-        lines.append(
-            f'| 1 thread | codes | {name} | {row["median_ms"]} | {row["best_ms"]} | '
-            f'{row["speed_up"]} | | |'
-        )
+    if not all('first_s' in row for *_, row in rows):  # measured before it was
+        del columns['first_s']
+    rows += [('1 thread', 'codes', name, row) for name, row in document['codes'].items()]
+    lines = [
+        '| ' + ' | '.join(['where', 'setting', 'form', *columns.values()]) + ' |',
+        '| --- | --- | --- |' + ' ---: |' * len(columns),
+    ]
+    for where, setting, name, row in rows:
+        cells = [f'{row[column]} |' if column in row else '|' for column in columns]
+        lines.append(f'| {where} | {setting} | {name} | ' + ' '.join(cells))
     return '\n'.join(lines)
 
 
+def backends_of(device: str, quick: bool) -> tuple[str, ...]:
+    """The forms that are compared with the published one: those that can run here."""
+    without = () if device == 'cuda' or (not quick and has_cpp_compiler()) else ('compile',)
+    return tuple(backend for backend in BACKENDS[device] if backend not in without)
+
+
 def _training(
-    shape: tuple[int, ...], rounds: int, device: str, learn_sigma: bool
+    shape: tuple[int, ...], rounds: int, device: str, backends: tuple[str, ...], learn_sigma: bool
 ) -> dict[str, dict[str, float]]:
     x = torch.rand(shape, device=device)
     g = torch.randn((*shape[:2], shape[2] - 1, *shape[3:]), device=device)
     modules: dict[str, nn.Module] = {'published': PublishedEncoder(learn_sigma=learn_sigma)}
-    for backend in BACKENDS[device]:
+    for backend in backends:
         modules[backend] = build_encoder('bdq_released', learn_sigma=learn_sigma, backend=backend)
     steps = {name: _step(module.to(device), x, g) for name, module in modules.items()}
     if device == 'cuda':
         steps['copy'] = lambda: (torch.empty_like(x).copy_(x), torch.empty_like(x).copy_(x))
+    if 'compile' in backends:
+        harness.forget_compiled()
+    # The published form is the first: see harness.peak_memory_mib.
+    first = {name: harness.seconds_of(step, device) for name, step in steps.items()}
     rows = harness.compare(harness.time_in_turns(steps, rounds, device), 'published')
     for name, row in rows.items():
+        row['first_s'] = round(first[name], 1)
         row['peak_mib'] = _peak(steps[name], device)
     for row in rows.values():
         row['memory_ratio'] = round(row['peak_mib'] / max(rows['published']['peak_mib'], 1e-9), 3)
@@ -111,11 +132,23 @@ def _step(module: nn.Module, x: Tensor, g: Tensor) -> Callable[[], None]:
 
 def _peak(step: Callable[[], object], device: str) -> float:
     if device == 'cpu':
-        return harness.peak_memory_mib(step)
+        return _peak_of_one_thread(step)
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     step()
     return round((torch.cuda.max_memory_allocated() - before) / 2**20, 1)
+
+
+def _peak_of_one_thread(step: Callable[[], object]) -> float:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        if threads > 1:  # code compiled for several would wait for threads that a fork has not
+            harness.forget_compiled()
+            step()
+        return harness.peak_memory_mib(step)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _codes(shape: tuple[int, ...], rounds: int, device: str) -> dict[str, dict[str, float]]:

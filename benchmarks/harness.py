@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import json
 import multiprocessing
 import os
 import platform
 import resource
+import shutil
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,13 +56,32 @@ def time_in_turns(
     times: dict[str, list[float]] = {name: [] for name in steps}
     for round_index in range(-warm_up, rounds):
         for name, step in steps.items():
-            _synchronize(device)
-            start = time.perf_counter()
-            step()
-            _synchronize(device)
+            taken = seconds_of(step, device)
             if round_index >= 0:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(taken)
     return times
+
+
+def seconds_of(step: Callable[[], object], device: str = 'cpu') -> float:
+    """Seconds that one step takes by the clock."""
+    _synchronize(device)
+    start = time.perf_counter()
+    step()
+    _synchronize(device)
+    return time.perf_counter() - start
+
+
+def forget_compiled() -> None:
+    """Let torch.compile begin anew, so that it can be timed; it is not enough to build a new model.
+
+    What it compiled is for the number of threads at that time, and it does not look whether that
+    has changed. Files go to a new folder, removed only at the end of this process: later
+    compilations may include headers from there.
+    """
+    torch.compiler.reset()
+    folder = tempfile.mkdtemp(prefix='bdq_compiled_')
+    os.environ['TORCHINDUCTOR_CACHE_DIR'] = folder
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def compare(times: dict[str, list[float]], reference: str) -> dict[str, dict[str, float]]:
@@ -77,7 +99,11 @@ def compare(times: dict[str, list[float]], reference: str) -> dict[str, dict[str
 
 
 def peak_memory_mib(step: Callable[[], object], repeats: int = 2) -> float:
-    """MiB that a step adds to the peak of a process of its own (resident set, CPU)."""
+    """MiB that a step adds to the peak of a process of its own (resident set, CPU).
+
+    The process is a fork: a backward pass fails in it where the first of this process was inside
+    torch.compile, which starts autograd's threads. Run a plain one before.
+    """
     context = multiprocessing.get_context('fork')
     pipe, far = context.Pipe(duplex=False)
     process = context.Process(target=_measure_peak, args=(step, repeats, far))

@@ -9,8 +9,10 @@ triton      CUDA, float32; needs Triton            the input alone
 compile     where torch.compile has a compiler     what the compiler decides
 ==========  =====================================  ===================================
 
-``'auto'`` takes triton on a GPU and lean on the CPU where they can run, else plain. Only plain
-gives a gradient to the input, takes dither and can be differentiated twice.
+``'auto'`` takes triton on a GPU and lean on the CPU where they can run, else plain; never compile,
+which is faster than plain but compiles for each shape anew (docs/performance.md has the figures).
+Only plain takes dither and can be differentiated twice; only plain and compile give a gradient to
+the input.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Callable
+from types import FunctionType
 
 import torch
 from torch import Tensor
@@ -86,6 +89,51 @@ def encode_plain(
     return y, low.detach().view(-1), high.detach().view(-1)
 
 
+def encode_compiled(
+    x_NCTHW: Tensor,
+    sigma: Tensor | None,
+    thresholds_K: Tensor,
+    low: Tensor,
+    high: Tensor,
+    hardness: Tensor,
+    form: Form,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """:func:`encode_plain` by ``torch.compile``, which compiles at the first clip of its kind.
+
+    Raises:
+        ValueError: the clip is on the CPU and there is no C++ compiler.
+    """
+    if x_NCTHW.device.type == 'cpu' and not has_cpp_compiler():
+        raise ValueError(
+            "backend='compile' needs a C++ compiler: install g++ or name another in the variable "
+            "CXX, or use backend='auto'"
+        )
+    return _compiled(form)(x_NCTHW, sigma, thresholds_K, low, high, hardness, form)
+
+
+@functools.cache
+def _compiled(form: Form) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
+    # torch counts what it compiled by code object, and beyond torch._dynamo.config.recompile_limit
+    # runs it uncompiled: each form has a copy, so that encoders do not use up each other's count.
+    code = encode_plain.__code__.replace()
+    return torch.compile(FunctionType(code, encode_plain.__globals__, encode_plain.__name__))
+
+
+@functools.cache
+def has_cpp_compiler() -> bool:
+    """Whether torch.compile finds its C++ compiler, which CPUs need; it is asked for its version.
+
+    Never raises. The first call takes a few seconds, to import torch's compiler.
+    """
+    try:
+        from torch._inductor.cpp_builder import get_cpp_compiler
+
+        get_cpp_compiler()
+    except Exception:  # none of torch's private names is promised to stay
+        return False
+    return True
+
+
 @functools.cache
 def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
@@ -103,7 +151,7 @@ def encode_function(backend: str) -> Callable[..., tuple[Tensor, Tensor, Tensor]
     if backend == 'plain':
         return encode_plain
     if backend == 'compile':
-        return torch.compile(encode_plain)
+        return encode_compiled
     package = {'lean': 'numba', 'triton': 'triton'}[backend]
     if not _installed(package):
         raise ValueError(f"backend '{backend}' needs {package}: install it, or use backend='auto'")

@@ -2,7 +2,10 @@
 
 import pytest
 import torch
+from mmengine.config import Config
+from torch._dynamo.utils import counters
 
+from bdq_plugin.encoders.backends import has_cpp_compiler
 from benchmarks import game
 
 KEYS = {'median_ms', 'best_ms', 'speed_up', 'cpu_ms', 'speed_up_cpu'}
@@ -39,6 +42,35 @@ def test_waste_shows_in_the_statistics():
     model, wrappers = game.build(game.QUICK, 'cpu')
     game.play(model, game.batch_of(game.QUICK), game.ONE_STEP, wrappers)
     assert moved_statistics(model) == {1}
+
+
+def test_compiled_game_equals_the_uncompiled_one():
+    """Two iterations by torch's real compiler: 15 seconds, a few where its files are kept."""
+    if not has_cpp_compiler():
+        pytest.skip('torch.compile finds no C++ compiler')
+    two_layers = dict(in_channels=1, channels=(8, 96), strides=(2, 2))
+    cfg = Config.fromfile(game.CONFIGS / game.QUICK['config']).model
+    parts = {name: cfg[name] for name in ('recognizer', 'privacy')}
+    for part in parts.values():
+        part['backbone'].update(two_layers)
+    batch, found = game.batch_of(game.QUICK), []
+    for compiled in (False, True):
+        # Adam would divide gradients that are nothing but rounding by their own size.
+        optimizer = dict(type='SGD', lr=0.01)
+        model, wrappers = game.build(
+            game.QUICK, 'cpu', optimizer=optimizer, compile=compiled, **parts
+        )
+        logs, graphs = [], []
+        counters.clear()
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            logs.append(game.play(model, batch, game.ONE_STEP, wrappers))
+            graphs.append(counters['stats']['unique_graphs'])
+        found.append((logs, model.state_dict()))
+    # The action network's, and one of the privacy network's for each phase; none comes later.
+    assert graphs == [3, 3]
+    assert not counters['graph_break']
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
 
 
 def test_study_and_its_table():

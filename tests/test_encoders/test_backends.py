@@ -1,19 +1,17 @@
 """Every fast path against the plain form in float64: output, gradients, ranges, odd inputs."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
-from bdq_plugin.encoders import build_encoder, save_encoder
+from bdq_plugin.encoders import backends, build_encoder, save_encoder
 from bdq_plugin.encoders.backends import choose_backend
+from bdq_plugin.encoders.form import Form
 from bdq_plugin.encoders.staircase import StaircaseTable
 
 FIXED = dict(range='fixed', range_limit=0.5)
+FEW_LEVELS = dict(num_levels=3, kernel_size=3)
 
 
 def clip(*shape, seed=0):
@@ -161,6 +159,60 @@ class TestLean:
             encoder(clip(1, 1, 3, 8, 8).requires_grad_())
 
 
+@pytest.fixture
+def cpp_compiler():
+    if not backends.has_cpp_compiler():
+        pytest.skip('torch.compile finds no C++ compiler')
+
+
+@pytest.mark.usefixtures('cpp_compiler')
+class TestCompile:
+    """By torch's real compiler, about ten seconds a form (one where its files are kept): few of
+    them, and with few thresholds, for the compiler's time grows with their number."""
+
+    def test_range_of_the_clip_and_another_batch_not_contiguous(self):
+        x = clip(2, 4, 1, 11, 9).transpose(1, 2).transpose(3, 4)
+        assert not x.is_contiguous()
+        for part in (x, clip(3, 1, 4, 9, 11)):
+            assert_float32_equals_plain(part, 'compile', range='clip', **FEW_LEVELS)
+
+    def test_range_of_the_batch_sigma_frozen(self):
+        options = dict(range='batch', learn_sigma=False, padding='zeros')
+        assert_float32_equals_plain(clip(2, 3, 2, 7, 5), 'compile', **options, **FEW_LEVELS)
+
+    def test_one_frame_hard_and_the_gradient_of_the_input(self):
+        x = clip(2, 1, 1, 9, 7).requires_grad_()
+        found = []
+        for backend in ('plain', 'compile'):
+            options = dict(mode='hard', difference=False, backend=backend, **FEW_LEVELS)
+            encoder = build_encoder('bdq', range='fixed', **options)
+            y = encoder(x)
+            numbers = (encoder.blur.log_sigma, encoder.quantize.thresholds)
+            g = clip(*y.shape, seed=1) - 0.5
+            found.append([y, *torch.autograd.grad(y, (x, *numbers), g)])
+        for a, b in zip(*found, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+class TestCompiledWithoutACompiler:
+    def test_each_form_is_counted_for_itself(self, monkeypatch):
+        monkeypatch.setattr(torch, 'compile', lambda function: function)
+        compiled = backends._compiled.__wrapped__
+        forms = [Form(True, range_, False, 0.0) for range_ in ('clip', 'batch')]
+        codes = [backends.encode_plain.__code__, *(compiled(form).__code__ for form in forms)]
+        assert len(set(map(id, codes))) == 3
+
+    def test_a_missing_compiler_is_named(self, monkeypatch):
+        monkeypatch.setattr(backends, 'has_cpp_compiler', lambda: False)
+        with pytest.raises(ValueError, match=r"needs a C\+\+ compiler.*backend='auto'"):
+            build_encoder('bdq', backend='compile')(clip(1, 1, 3, 8, 8))
+
+    def test_the_check_never_raises(self, monkeypatch):
+        cpp_builder = pytest.importorskip('torch._inductor.cpp_builder')
+        monkeypatch.delattr(cpp_builder, 'get_cpp_compiler')
+        assert not backends.has_cpp_compiler.__wrapped__()
+
+
 class TestChoice:
     def test_auto(self):
         x = clip(1, 1, 3, 8, 8)
@@ -169,6 +221,10 @@ class TestChoice:
         assert choose_backend('auto', x, dither=0.1) == 'plain'
         assert choose_backend('auto', x.requires_grad_()) == 'plain'
         assert choose_backend('plain', x) == 'plain'
+
+    def test_auto_without_numba_never_compiles(self, monkeypatch):
+        monkeypatch.setattr(backends, '_installed', lambda package: False)
+        assert choose_backend('auto', clip(1, 1, 3, 8, 8)) == 'plain'
 
     def test_auto_gives_a_gradient_to_the_input(self):
         x = clip(1, 1, 3, 8, 8).requires_grad_()
@@ -197,32 +253,3 @@ class TestChoice:
 def test_a_table_too_large_is_refused():
     with pytest.raises(ValueError, match="use backend='plain'"):
         StaircaseTable(torch.arange(15) + 0.5, hardness=1e5)
-
-
-def test_triton_in_its_interpreter_equals_plain():
-    """Where there is no GPU, too; a process of its own, for Triton reads the switch at import."""
-    pytest.importorskip('triton')
-    code = (
-        'from tests.test_encoders.test_backends import *\n'
-        # The interpreter takes about a second a tile: few and small clips, each for many things.
-        'x, small = clip(2, 1, 2, 5, 7), dict(num_levels=3, kernel_size=3)\n'
-        'assert_float32_equals_plain(x, "triton", padding="zeros", range="clip", **small)\n'
-        'assert_float32_equals_plain(x, "triton", range="batch", **small)\n'
-        'tiles = clip(1, 1, 3, 66, 9).transpose(3, 4)\n'
-        'assert_float32_equals_plain(tiles, "triton", **small, **FIXED)\n'
-        'options = dict(blur=False, difference=False, num_levels=2)\n'
-        'assert_float32_equals_plain(x[:, :, :1], "triton", **options, **FIXED)\n'
-        # So many sums that a tile is smaller.
-        'many = dict(num_levels=34, kernel_size=3)\n'
-        'assert_float32_equals_plain(x[:1], "triton", range="clip", **many)\n'
-        'hard = [results(x, b, mode="hard", **small, **FIXED) for b in ("plain", "triton")]\n'
-        'assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*hard))\n'
-    )
-    result = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', code],
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, 'TRITON_INTERPRET': '1', 'OMP_NUM_THREADS': '1'},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
