@@ -40,9 +40,11 @@ GPU = dict(
     loads_and_stores_a_clock=32,
     copy_gb_s=3000,
 )
-# Bytes that must move for each value in each direction.
+# Bytes that must move for each value: it is read, and another written or, backward, read.
 BYTES = 8
-POINTERS = ('x', 'y', 'g', 'sums', 'ends', 'sigma', 'thresholds', 'lows', 'highs', 'hardness')
+BYTES_OF = {'range of the clip': 4, 'codes of uint8 frames': 2}
+# Of arguments that are not pointers to float32.
+TYPES = dict(frames='*u8', codes='*u8', eps='fp32', planes_a_range='i32', chunks='i32')
 
 
 def kernels() -> dict[str, tuple[Any, dict[str, Any]]]:
@@ -67,6 +69,7 @@ def kernels() -> dict[str, tuple[Any, dict[str, Any]]]:
             {**backward, **apart, 'ENDS': False},
         ),
         'range of the clip': (triton_kernels._range_kernel, {}),
+        'codes of uint8 frames': (triton_kernels._codes_kernel, dict(K=THRESHOLDS)),
     }
 
 
@@ -87,20 +90,19 @@ def study(quick: bool = False) -> dict[str, Any]:
     return {
         'machine': {**machine(), 'triton': triton.__version__},
         'gpu': GPU,
-        'bytes_a_value': BYTES,
         'sizes': sizes,
-        'kernels': {name: {**found, **bound(found)} for name, found in counts.items()},
+        'kernels': {
+            name: {**row, **bound(row, BYTES_OF.get(name, BYTES))} for name, row in counts.items()
+        },
     }
 
 
 def disassemble(kernel: Any, constants: dict[str, Any]) -> tuple[str, int]:
     """Machine code of a kernel, as text, and its registers a thread."""
     types = {
-        name: 'constexpr' if name in constants else '*fp32' if name in POINTERS else 'i32'
+        name: 'constexpr' if name in constants else TYPES.get(name, '*fp32')
         for name in kernel.arg_names
     }
-    if 'eps' in types:
-        types['eps'] = 'fp32'
     positions = {(kernel.arg_names.index(name),): value for name, value in constants.items()}
     source = ASTSource(fn=kernel, signature=types, constexprs=positions)
     target = GPUTarget('cuda', GPU['capability'], 32)
@@ -135,24 +137,24 @@ def count(code: str, registers: int) -> dict[str, float]:
 
     return dict(
         instructions=round(sum(found.values()) / values, 2),
-        special=of('MUFU'),
+        special=of('MUFU', 'I2F', 'F2I'),
         loads_and_stores=of('LDG', 'STG', 'LDL', 'STL'),
         spills=of('LDL', 'STL'),
         registers=registers,
     )
 
 
-def bound(found: dict[str, float]) -> dict[str, float]:
+def bound(found: dict[str, float], bytes_a_value: int = BYTES) -> dict[str, float]:
     """Least clocks a value on a multiprocessor, and the part of a copy's speed that it leaves."""
     clocks = max(
         found['instructions'] / GPU['instructions_a_clock'],
         found['special'] / GPU['special_a_clock'],
         found['loads_and_stores'] / GPU['loads_and_stores_a_clock'],
     )
-    gb_s = BYTES * GPU['multiprocessors'] * GPU['ghz'] / clocks
+    gb_s = bytes_a_value * GPU['multiprocessors'] * GPU['ghz'] / clocks
     # Nothing is faster than a copy.
     share = min(gb_s / GPU['copy_gb_s'], 1.0)
-    return dict(clocks=round(clocks, 3), of_copy_at_most=round(share, 2))
+    return dict(bytes=bytes_a_value, clocks=round(clocks, 3), of_copy_at_most=round(share, 2))
 
 
 def both_ways(document: dict[str, Any]) -> float:
@@ -169,6 +171,7 @@ def table(document: dict[str, Any]) -> str:
         loads_and_stores='loads and stores',
         spills='of them spills',
         registers='registers a thread',
+        bytes='bytes a value',
         of_copy_at_most='of a copy, at most',
     )
     rows = [

@@ -49,11 +49,16 @@ def choose_backend(backend: str, x_NCTHW: Tensor, dither: float = 0.0) -> str:
         or (x_NCTHW.requires_grad and torch.is_grad_enabled())
         or torch.compiler.is_compiling()
     )
-    if not needs_plain and x_NCTHW.is_cuda and _installed('triton'):
+    if not needs_plain and runs_triton(x_NCTHW):
         return 'triton'
     if not needs_plain and x_NCTHW.device.type == 'cpu' and _installed('numba'):
         return 'lean'
     return 'plain'
+
+
+def runs_triton(x: Tensor) -> bool:
+    """Whether Triton's kernels can read a tensor where it lies."""
+    return x.is_cuda and _installed('triton')
 
 
 def encode_plain(

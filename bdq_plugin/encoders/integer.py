@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..camera_form import KERNEL_SUM, CameraForm, integer_kernel, integer_thresholds
+from .backends import runs_triton
 from .functional import count_below, separable_filter, temporal_difference
 
 __all__ = ['KERNEL_SUM', 'IntegerForm', 'integer_kernel', 'integer_thresholds']
@@ -36,6 +37,10 @@ class IntegerForm(CameraForm):
     @torch.no_grad()
     def codes(self, frames_NCTHW: Tensor) -> Tensor:
         """uint8 frames (N, C, T, H, W) to uint8 levels (N, C, T or T - 1, H, W)."""
+        if not self.dither and frames_NCTHW.dtype == torch.uint8 and runs_triton(frames_NCTHW):
+            from .triton_kernels import integer_codes  # slow to import
+
+            return integer_codes(frames_NCTHW, self)
         values = self.values(frames_NCTHW)
         if self.dither:
             values = values + (self.dither * torch.randn_like(values)).round()

@@ -30,6 +30,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ..camera_form import CameraForm
 from .form import Form
 from .staircase import Sums, gradients
 
@@ -76,7 +77,7 @@ def _kernel(sigma, HALF: tl.constexpr):
 def _pixels(row, is_row, w, OFFSET: tl.constexpr, WIDTH: tl.constexpr, ZEROS: tl.constexpr):
     """A row's pixels ``OFFSET`` columns to the right; beyond the frame its border, or zero."""
     column = tl.minimum(tl.maximum(w + OFFSET, 0), WIDTH - 1)
-    value = tl.load(row + column)
+    value = tl.load(row + column).to(tl.float32)
     if ZEROS:
         value = tl.where(is_row & (w + OFFSET == column), value, 0.0)
     return value
@@ -400,6 +401,44 @@ def _forward_kernel(
 
 
 @triton.jit
+def _codes_kernel(
+    frames,
+    codes,
+    kernel,
+    thresholds,
+    K: tl.constexpr,
+    FRAMES: tl.constexpr,
+    HEIGHT: tl.constexpr,
+    WIDTH: tl.constexpr,
+    DIFFERENCE: tl.constexpr,
+    HALF: tl.constexpr,
+    ZEROS: tl.constexpr,
+    WHOLE: tl.constexpr,
+):
+    h, w = _place()
+    plane = tl.program_id(0).to(tl.int64)
+    taps = ()
+    slopes = ()
+    for i in tl.static_range(HALF + 1):
+        taps = taps + (tl.load(kernel + HALF + i),)
+        slopes = slopes + (0.0,)
+    frames += plane * FRAMES * HEIGHT * WIDTH
+    codes += plane * (FRAMES - DIFFERENCE) * HEIGHT * WIDTH
+    before = _zeros(w, ROWS)
+    for t in range(FRAMES):
+        now, now_by_sigma = _blur(frames, taps, slopes, h, w, HEIGHT, WIDTH, HALF, ZEROS, WHOLE)
+        if (not DIFFERENCE) or t > 0:
+            values = _motion(now, before, DIFFERENCE)
+            levels = _count_levels(values, thresholds, 0, 1.0, K, K, True)
+            for r in tl.static_range(ROWS):
+                valid = (w < WIDTH) & (h + r < HEIGHT)
+                tl.store(codes + (h * WIDTH + w) + r * WIDTH, levels[r].to(tl.uint8), mask=valid)
+            codes += HEIGHT * WIDTH
+        before = now
+        frames += HEIGHT * WIDTH
+
+
+@triton.jit
 def _backward_kernel(
     x,
     g,
@@ -533,6 +572,29 @@ def encode(
     return _Encode.apply(x_NCTHW.contiguous(), sigma, thresholds_K, low, high, hardness, form)
 
 
+def integer_codes(frames_NCTHW: Tensor, form: CameraForm) -> Tensor:
+    """Levels of uint8 frames, those of :meth:`bdq_plugin.encoders.IntegerForm.codes` bit for bit.
+
+    Args:
+        frames_NCTHW: uint8 frames (N, C, T, H, W) on a CUDA device.
+        form: the encoder in whole numbers; its dither is left out.
+
+    Returns:
+        uint8 levels (N, C, T or T - 1, H, W).
+    """
+    frames = frames_NCTHW.contiguous()
+    kernel, thresholds = (
+        torch.tensor(numbers, dtype=torch.float32, device=frames.device)
+        for numbers in (form.kernel, form.thresholds)
+    )
+    zeros = form.padding == 'zeros'
+    grid, constants = _launch(frames, len(form.kernel) // 2, zeros, form.difference)
+    clips, channels, count, height, width = frames.shape
+    codes = frames.new_empty((clips, channels, count - form.difference, height, width))
+    _codes_kernel[grid](frames, codes, kernel, thresholds, K=len(form.thresholds), **constants)
+    return codes
+
+
 class _Encode(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -545,7 +607,8 @@ class _Encode(torch.autograd.Function):
         hardness: Tensor,
         form: Form,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        grid, constants = _launch(x, sigma, form)
+        half = 0 if sigma is None else form.kernel_size // 2
+        grid, constants = _launch(x, half, form.zeros, form.difference)
         if form.range == 'fixed':
             # The buffers may change before the backward pass.
             low, high = (end.detach().to(x).reshape(1).clone() for end in (low, high))
@@ -584,7 +647,8 @@ class _Encode(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, sigma, thresholds, low, high, hardness = ctx.saved_tensors
         form, count = ctx.form, thresholds.numel()
-        (planes, *strips), constants = _launch(x, sigma, form)
+        half = 0 if sigma is None else form.kernel_size // 2
+        (planes, *strips), constants = _launch(x, half, form.zeros, form.difference)
         chunks, held = triton.cdiv(count, CHUNK.value), min(count, CHUNK.value)
         sums = x.new_empty((planes, chunks, strips[0] * strips[1], held + EXTRA_SUMS.value))
         for near in (True, False):
@@ -634,7 +698,7 @@ def _number(sigma: Tensor | None, x: Tensor) -> Tensor:
 
 
 def _launch(
-    x: Tensor, sigma: Tensor | None, form: Form
+    x: Tensor, half: int, zeros: bool, difference: bool
 ) -> tuple[tuple[int, int, int], dict[str, Any]]:
     """Grid and the constants that kernels share."""
     clips, channels, frames, height, width = x.shape
@@ -643,9 +707,9 @@ def _launch(
         FRAMES=frames,
         HEIGHT=height,
         WIDTH=width,
-        DIFFERENCE=form.difference,
-        HALF=0 if sigma is None else form.kernel_size // 2,
-        ZEROS=form.zeros,
+        DIFFERENCE=difference,
+        HALF=half,
+        ZEROS=zeros,
         WHOLE=height % ROWS.value == 0,
         num_warps=1,
     )

@@ -123,6 +123,25 @@ def test_a_still_scene_lies_on_a_threshold(name):
         assert torch.equal(found, plain)
 
 
+@pytest.mark.parametrize(
+    ('shape', 'options'),
+    [
+        ((2, 1, 3, 9, 5), dict(num_levels=4)),
+        ((1, 1, 2, 8, 33), dict(padding='zeros', num_levels=3)),
+        ((1, 1, 1, 5, 4), dict(difference=False, blur=False, num_levels=256)),
+        ((1, 1, 2, 3, 2), dict(kernel_size=7)),
+    ],
+)
+def test_integer_codes_are_those_of_torch(shape, options):
+    form = build_encoder('bdq_hard', **options).integer_form()
+    frames = (clip(*shape) * 255).round().to(torch.uint8)
+    frames[..., -1, :2] = frames[:, :, :1, ..., -1, :2]  # still, and so on a threshold
+    frames = frames.transpose(3, 4)
+    found = triton_kernels.integer_codes(frames, form)
+    assert found.dtype == torch.uint8
+    assert torch.equal(found, form.codes(frames))
+
+
 def test_frozen_sigma():
     x = clip(1, 1, 2, 5, 5)
     assert_float32_equals_plain(x, 'triton', learn_sigma=False, **SMALL, **FIXED)
