@@ -675,19 +675,23 @@ class _Encode(torch.autograd.Function):
         # Of each range and chunk of thresholds.
         sums = sums.view(len(low), -1, *sums.shape[1:]).sum((1, 3), dtype=torch.float64)
         by_threshold = sums[..., :held].flatten(1)[:, :count]
-        # What does not depend on thresholds, every chunk has found.
-        one, *ties = sums[:, 0, [held, *range(held + 5, held + 9)]].unbind(1)
         value, slope, slope_u, by_sigma = sums[..., held + 1 : held + 5].sum(1).unbind(1)
-        total = Sums(one, value, slope, slope_u, by_threshold)
-        g_thresholds, g_low, g_high = gradients(total, low, high, form.eps)
+        # What does not depend on thresholds, every chunk has found.
+        one = sums[:, 0, held]
+        low_count, low_slope, high_count, high_slope = sums[:, 0, held + 5 :].unbind(1)
+        step = ((high - low) / count).clamp(min=form.eps)
         g_sigma = None
         if ctx.needs_input_grad[1]:
-            span, step = high - low + form.eps, ((high - low) / count).clamp(min=form.eps)
-            g_sigma = (step * count / span * by_sigma).sum()
-            if form.range != 'fixed':
-                low_count, low_slope, high_count, high_slope = ties
+            g_sigma = (step * count / (high - low + form.eps) * by_sigma).sum()
+        if form.range == 'fixed':
+            g_thresholds = (step[:, None] * by_threshold).sum(0)
+        else:
+            total = Sums(one, value, slope, slope_u, by_threshold)
+            g_thresholds, g_low, g_high = gradients(total, low, high, form.eps)
+            if g_sigma is not None:
                 # All values that attain an end share its gradient, as in torch.amin and amax.
                 g_sigma += (g_low * low_slope / low_count + g_high * high_slope / high_count).sum()
+        if g_sigma is not None:
             g_sigma = g_sigma.to(sigma)
         return None, g_sigma, g_thresholds.to(thresholds), None, None, None, None
 
