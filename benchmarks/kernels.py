@@ -20,7 +20,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from bdq_plugin.encoders import triton_kernels
+from bdq_plugin.encoders import triton_kernels, triton_parts
 
 from .harness import machine, rows_to_table
 
@@ -53,23 +53,23 @@ def kernels() -> dict[str, tuple[Any, dict[str, Any]]]:
     backward = dict(**forward, COUNT=THRESHOLDS, SIGMA=True)
     near, apart = dict(NEAR=True), dict(NEAR=False)
     return {
-        'forward': (triton_kernels._forward_kernel, {**forward, **near}),
-        'forward, hard': (triton_kernels._forward_kernel, {**forward, **apart, 'HARD': True}),
-        'backward': (triton_kernels._backward_kernel, {**backward, **near, 'ENDS': False}),
+        'forward': (triton_kernels.forward_kernel, {**forward, **near}),
+        'forward, hard': (triton_kernels.forward_kernel, {**forward, **apart, 'HARD': True}),
+        'backward': (triton_kernels.backward_kernel, {**backward, **near, 'ENDS': False}),
         'backward, sigma frozen': (
-            triton_kernels._backward_kernel,
+            triton_kernels.backward_kernel,
             {**backward, **near, 'ENDS': False, 'SIGMA': False},
         ),
         'backward, range of the clip': (
-            triton_kernels._backward_kernel,
+            triton_kernels.backward_kernel,
             {**backward, **near, 'ENDS': True},
         ),
         'backward, thresholds far apart': (
-            triton_kernels._backward_kernel,
+            triton_kernels.backward_kernel,
             {**backward, **apart, 'ENDS': False},
         ),
-        'range of the clip': (triton_kernels._range_kernel, {}),
-        'codes of uint8 frames': (triton_kernels._codes_kernel, dict(K=THRESHOLDS)),
+        'range of the clip': (triton_kernels.range_kernel, {}),
+        'codes of uint8 frames': (triton_kernels.codes_kernel, dict(K=THRESHOLDS)),
     }
 
 
@@ -130,7 +130,7 @@ def count(code: str, registers: int) -> dict[str, float]:
     if any(first < start and end < last for start, end in loops):
         raise ValueError('the loop over frames has loops inside: count those by their own number')
     found = Counter(operations[first : last + 1])
-    values = triton_kernels.ROWS.value
+    values = triton_parts.ROWS.value
 
     def of(*names: str) -> float:
         return round(sum(n for name, n in found.items() if name in names) / values, 2)

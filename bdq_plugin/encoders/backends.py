@@ -163,5 +163,5 @@ def encode_function(backend: str) -> Callable[..., tuple[Tensor, Tensor, Tensor]
     if backend == 'lean':
         from .lean import encode
     else:
-        from .triton_kernels import encode
+        from .triton_backend import encode
     return encode

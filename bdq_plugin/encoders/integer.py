@@ -38,7 +38,7 @@ class IntegerForm(CameraForm):
     def codes(self, frames_NCTHW: Tensor) -> Tensor:
         """uint8 frames (N, C, T, H, W) to uint8 levels (N, C, T or T - 1, H, W)."""
         if not self.dither and frames_NCTHW.dtype == torch.uint8 and runs_triton(frames_NCTHW):
-            from .triton_kernels import integer_codes  # slow to import
+            from .triton_backend import integer_codes  # slow to import
 
             return integer_codes(frames_NCTHW, self)
         values = self.values(frames_NCTHW)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bdq_plugin.encoders import build_encoder, triton_kernels
+from bdq_plugin.encoders import build_encoder, triton_backend, triton_kernels, triton_parts
 from tests.test_encoders.test_backends import FIXED, assert_float32_equals_plain, clip, results
 
 # The interpreter takes its time: clips are small, and each case is for many things.
@@ -11,7 +11,7 @@ SMALL = dict(num_levels=3, kernel_size=3)
 
 
 def test_they_are_interpreted():
-    assert triton_kernels.INTERPRETED
+    assert triton_parts.INTERPRETED
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_evenly_spread_thresholds_are_near(monkeypatch, hardness, is_near):
     def slow(*_):
         raise AssertionError('one exponential each')
 
-    for name in ('_count_levels', '_sigmoids_apart'):
+    for name in ('count_levels', 'sigmoids_apart'):
         monkeypatch.setattr(triton_kernels, name, slow)
     options = dict(kernel_size=1, hardness=hardness, range='fixed', backend='triton')
     encoder = build_encoder('bdq', **options)
@@ -137,7 +137,7 @@ def test_integer_codes_are_those_of_torch(shape, options):
     frames = (clip(*shape) * 255).round().to(torch.uint8)
     frames[..., -1, :2] = frames[:, :, :1, ..., -1, :2]  # still, and so on a threshold
     frames = frames.transpose(3, 4)
-    found = triton_kernels.integer_codes(frames, form)
+    found = triton_backend.integer_codes(frames, form)
     assert found.dtype == torch.uint8
     assert torch.equal(found, form.codes(frames))
 
