@@ -77,8 +77,6 @@ def table(document: dict[str, Any]) -> str:
         for setting, forms in settings.items()
         for name, row in forms.items()
     ]
-    if not all('first_s' in row for *_, row in rows):  # measured before it was
-        del columns['first_s']
     rows += [('1 thread', 'codes', name, row) for name, row in document['codes'].items()]
     lines = [
         '| ' + ' | '.join(['where', 'setting', 'form', *columns.values()]) + ' |',

@@ -434,8 +434,6 @@ def table(document: dict[str, Any]) -> str:
         'decision': 'decision',
     }
     pairs = document['optimisations']
-    if not all('first_s' in pair for pair in pairs):  # measured before it was
-        del pair_columns['first_s']
     pair_rows = [[pair[column] for column in pair_columns] for pair in pairs]
     where, setting = document['machine'], document['setting']
     note = (

@@ -90,12 +90,13 @@ class _Encode(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         half = 0 if sigma is None else form.kernel_size // 2
         grid, constants = _launch(x, half, form.zeros, form.difference)
+        width = _number(sigma, x)
         if form.range == 'fixed':
             # The buffers may change before the backward pass.
             low, high = (end.detach().to(x).reshape(1).clone() for end in (low, high))
         else:
             ends = x.new_empty((x.shape[0], grid[1] * grid[2] * x.shape[1], 2))
-            range_kernel[grid](x, _number(sigma, x), ends, **constants)
+            range_kernel[grid](x, width, ends, **constants)
             axes = 1 if form.range == 'clip' else (0, 1)
             low, high = ends[..., 0].amin(axes).view(-1), ends[..., 1].amax(axes).view(-1)
         thresholds = thresholds.detach().to(x).contiguous()
@@ -106,7 +107,7 @@ class _Encode(torch.autograd.Function):
             forward_kernel[grid](
                 x,
                 y,
-                _number(sigma, x),
+                width,
                 thresholds,
                 low,
                 high,
@@ -132,12 +133,13 @@ class _Encode(torch.autograd.Function):
         (planes, *strips), constants = _launch(x, half, form.zeros, form.difference)
         chunks, held = triton.cdiv(count, CHUNK.value), min(count, CHUNK.value)
         sums = x.new_empty((planes, chunks, strips[0] * strips[1], held + EXTRA_SUMS.value))
+        g, width = g.contiguous(), _number(sigma, x)
         for near in (True, False):
             backward_kernel[(planes * chunks, *strips)](
                 x,
-                g.contiguous(),
+                g,
                 sums,
-                _number(sigma, x),
+                width,
                 thresholds,
                 low,
                 high,
