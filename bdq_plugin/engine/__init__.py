@@ -21,6 +21,7 @@ from .hooks import (
 from .iteration_log import DeferredInfoHook, IterationLog
 from .loops import AdversarialTrainLoop
 from .optim import PhaseOptimWrapperConstructor
+from .prediction_pictures import PredictionsHook
 from .pretrained import PretrainedBackboneHook
 from .recipe import apply_switches
 from .resumption import ResumeScheduleHook
@@ -41,6 +42,7 @@ __all__ = [
     'IterationLog',
     'LossGuard',
     'PhaseOptimWrapperConstructor',
+    'PredictionsHook',
     'PretrainedBackboneHook',
     'ProgressBarHook',
     'RestartPrivacyHook',

@@ -68,10 +68,10 @@ class EncodedFramesHook(Hook):
             # Drawing must not change what training draws next.
             with torch.random.fork_rng():
                 encoded = self._encoded(runner, frames)
-            runner.visualizer.add_image('encoded_frames', _grid(encoded, self.num_frames), epoch)
+            runner.visualizer.add_image('encoded_frames', grid_of(encoded, self.num_frames), epoch)
             if self.clear:
                 clear = frames.float().mean(1).cpu().numpy() / 255
-                runner.visualizer.add_image('clear_frames', _grid(clear, self.num_frames), epoch)
+                runner.visualizer.add_image('clear_frames', grid_of(clear, self.num_frames), epoch)
         self._add_histogram(runner, encoder, epoch)
 
     def _draws(self, encoder: Any) -> bool:
@@ -95,11 +95,7 @@ class EncodedFramesHook(Hook):
         preprocessor.eval()
         encoded = preprocessor.encode(frames.to(preprocessor.mean.device)).mean(1).cpu().numpy()
         preprocessor.train(training)
-        if not encoder.signed:
-            low, high = encoded.min(), encoded.max()
-            return (encoded - low) / max(high - low, 1e-6)
-        # No motion is mid grey.
-        return 0.5 + encoded / (2 * max(float(np.abs(encoded).max()), 1e-6))
+        return to_unit(encoded, encoder.signed)
 
     def _add_histogram(self, runner: Runner, encoder: Any, epoch: int) -> None:
         thresholds = encoder.extra_state().get('thresholds')
@@ -159,7 +155,15 @@ def _clip(inputs: torch.Tensor) -> torch.Tensor:
     return inputs[0] if inputs.ndim == 5 else inputs.transpose(0, 1)
 
 
-def _grid(clips_NTHW: np.ndarray, columns: int) -> np.ndarray:
+def to_unit(encoded: np.ndarray, signed: bool) -> np.ndarray:
+    """An encoder's output, scaled to [0, 1] for the eye; no motion is mid grey."""
+    if signed:
+        return 0.5 + encoded / (2 * max(float(np.abs(encoded).max()), 1e-6))
+    low, high = encoded.min(), encoded.max()
+    return (encoded - low) / max(high - low, 1e-6)
+
+
+def grid_of(clips_NTHW: np.ndarray, columns: int) -> np.ndarray:
     """Values in [0, 1] as one RGB picture (uint8), a row a clip, with white lines between."""
     frames = clips_NTHW.shape[1]
     shown = np.linspace(0, frames - 1, min(columns, frames)).round().astype(int)

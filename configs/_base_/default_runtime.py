@@ -26,6 +26,8 @@ default_hooks = dict(
     save_encoder=dict(type='SaveEncoderHook'),
     encoded_frames=dict(type='EncodedFramesHook', interval=5),
     progress_bar=dict(type='ProgressBarHook'),
+    # Off; --show and --show-dir turn it on.
+    visualization=dict(type='PredictionsHook'),
 )
 # For what a config adds: [*_base_.custom_hooks, dict(type=...)].
 custom_hooks = []

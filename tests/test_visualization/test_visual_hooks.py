@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from bdq_plugin.encoders import build_encoder
 from bdq_plugin.engine import EncodedFramesHook, ProgressBarHook
-from bdq_plugin.engine.visual_hooks import _grid
+from bdq_plugin.engine.visual_hooks import grid_of
 from bdq_plugin.models import BDQDataPreprocessor
 
 
@@ -113,7 +113,7 @@ def test_counts_below_one(option):
 
 
 def test_grid_of_fewer_frames_than_columns():
-    assert _grid(np.zeros((1, 2, 4, 6)), columns=5).shape == (6, 16, 3)
+    assert grid_of(np.zeros((1, 2, 4, 6)), columns=5).shape == (6, 16, 3)
 
 
 def test_bar_on_a_terminal_only(monkeypatch, capsys):
