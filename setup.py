@@ -54,6 +54,9 @@ setup(
         'decord>=0.6.0',
         'numpy',
         'scipy',
+        # The audit's attackers with hand-made features.
+        'scikit-learn',
+        'scikit-image',
         'opencv-python',
         'pillow',
         'matplotlib',
