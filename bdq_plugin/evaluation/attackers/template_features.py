@@ -26,7 +26,7 @@ from torch import Tensor
 FINE, MEDIUM, COARSE, REGIONS = (16, 12), (11, 8), (8, 6), (4, 3)
 ORIENTATIONS = 8
 LEVEL_EDGES = (-4.0, -2.0, -1.0, -0.5, -0.1, 0.1, 0.5, 1.0, 2.0, 4.0)
-KERNELS = 200
+KERNELS = 100
 # A difference this small, in units of the clips' scale, is no edge between two neighbours.
 _FLAT = 0.3
 
@@ -49,9 +49,7 @@ def describe_clip(x_CTHW: Tensor, scale: float) -> dict[str, Tensor]:
     signed, unsigned = orientations(x_THW), orientations(size_THW)
     return {
         'edges_fine': _mean(_cells(signed, FINE)),
-        'edges': _mean(_cells(signed, MEDIUM)),
         'edges_of_size': _mean(_cells(unsigned, MEDIUM)),
-        'edges_of_size_coarse': _mean(_cells(unsigned, COARSE)),
         'edges_over_time': _cells(signed, COARSE).std(0, correction=0).flatten(),
         'edges_half': _mean(_cells(orientations(_halved(x_THW)), COARSE)),
         'edges_of_change': _mean(_cells(orientations(change_THW), COARSE)),
