@@ -71,7 +71,6 @@ def _draw(axis: Axes, name: str, points: Sequence[Point], number: int, total: in
         elinewidth=0.8,
         capsize=2,
         label=name,
-        gid='curve',
     )
 
 

@@ -157,6 +157,9 @@ def match(
             enrolment clips.
     """
     train_people = np.unique(np.concatenate([train.persons_M for train, _ in folds]))
+    strangers = {str(p) for _, test in folds for p in test.persons_M} - set(map(str, train_people))
+    if strangers:
+        raise ValueError(f'people without enrolment clips in training: {sorted(strangers)}')
     order = np.random.default_rng(seed).permutation(train_people)
     parts = [order[start::unseen_splits] for start in range(unseen_splits)]
     if unseen_splits < 2 or min(map(len, parts)) < 2:

@@ -105,6 +105,9 @@ def test_bad_features() -> None:
     train, test = planted(1.0)
     with pytest.raises(ValueError, match='12 people cannot be split into 7 parts'):
         match([(train, test)], unseen_splits=7)
+    few = train.of(np.arange(PEOPLE - 1))
+    with pytest.raises(ValueError, match=r"without enrolment clips in training: \['11'\]"):
+        match([(few, test)])
     with pytest.raises(ValueError, match='one row a clip in each array'):
         Features(train.clear_MD[1:], train.codes_MD, train.persons_M, train.groups_M)
     with pytest.raises(ValueError, match='needs the same features of codes'):

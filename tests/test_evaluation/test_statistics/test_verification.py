@@ -16,6 +16,7 @@ from bdq_plugin.evaluation.statistics import (
     min_cllr,
     verify,
 )
+from bdq_plugin.evaluation.statistics.verification import _resampled
 
 scores = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=30)
 
@@ -148,6 +149,22 @@ def test_matchers_are_averaged_and_not_pooled() -> None:
     good = Trials(np.array([1.0, 0, 0, 1]), np.array(list('aabb')), np.array(list('abab')))
     high = Trials(good.scores_N + 10, good.enrolled_N, good.tested_N)
     assert verify([good, high], draws=50).eer.value == 0
+
+
+@pytest.mark.parametrize('clips_of_each', [3, 60])
+def test_people_drawn_twice_count_as_their_pairs_would(clips_of_each: int) -> None:
+    """Against the list of trials written out; with 60 clips neighbouring scores share bins."""
+    persons = np.repeat([0, 1, 2, 3], clips_of_each)
+    enrol, test = persons[:, None] / 2 + np.random.default_rng(0).normal(size=(2, len(persons), 3))
+    trials = make_trials(enrol, test, persons, persons)
+    times = np.array([2, 1, 0, 3])
+    found = _resampled(trials, np.arange(4), times[None])[0]
+    same = trials.enrolled_N == trials.tested_N
+    first, second = times[trials.enrolled_N], times[trials.tested_N]
+    genuine = np.repeat(trials.scores_N[same], first[same])
+    impostor = np.repeat(trials.scores_N[~same], (first * second)[~same])
+    wanted = equal_error_rate(genuine, impostor), min_cllr(genuine, impostor)
+    assert found == pytest.approx(wanted, abs=1e-9 if clips_of_each == 3 else 2e-3)
 
 
 def test_scores_of_chance_are_not_shown_to_tell_anything() -> None:
