@@ -1,9 +1,10 @@
-"""Intervals that say how they were made."""
+"""Figures with intervals that say how they were made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import norm
@@ -14,7 +15,7 @@ BOOTSTRAP_DRAWS = 1000
 
 @dataclass(frozen=True)
 class Interval:
-    """Bounds of a share, in [0, 1], and the method that gave them."""
+    """Bounds of a figure, in its own unit, and the method that gave them."""
 
     low: float
     high: float
@@ -23,6 +24,23 @@ class Interval:
     def to_dict(self) -> dict[str, float | str]:
         """Plain values, for JSON; four digits are more than any test set here resolves."""
         return {k: v if isinstance(v, str) else round(v, 4) for k, v in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its interval, in one unit."""
+
+    value: float
+    interval: Interval
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {'value': round(self.value, 4), 'interval': self.interval.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Estimate:
+        """The inverse of :meth:`to_dict`."""
+        return cls(values['value'], Interval(**values['interval']))
 
 
 def wilson_interval(hits: float, trials: int, level: float = LEVEL) -> Interval:
@@ -38,7 +56,7 @@ def wilson_interval(hits: float, trials: int, level: float = LEVEL) -> Interval:
 
     Example:
         >>> wilson_interval(5, 10).low
-        0.2365931...
+        0.236593...
     """
     if trials < 1 or not 0 <= hits <= trials:
         raise ValueError(f'a share needs 0 to {trials} hits of at least one trial, got {hits}')
