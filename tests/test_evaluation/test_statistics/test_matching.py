@@ -9,17 +9,17 @@ from bdq_plugin.evaluation.statistics.matching import CASES, Case, Features, ali
 PEOPLE, TAKES, CLIPS, SIZE, SIGNAL = 12, 3, 8, 12, 6
 
 
-def planted(strength: float, leak: float = 1.0, seed: int = 0):
+def planted(strength: float, leak: float = 1.0, seed: int = 0, own: np.ndarray | None = None):
     """Training and test takes: some directions tell the person; codes are turned, and noisier."""
     rng = np.random.default_rng(seed)
-    own = strength * rng.normal(size=(PEOPLE, SIGNAL))
+    own = strength * (rng.normal(size=(PEOPLE, SIGNAL)) if own is None else own)
     persons = np.repeat(np.arange(PEOPLE), TAKES * CLIPS)
     takes = np.tile(np.repeat(np.arange(TAKES), CLIPS), PEOPLE)
     scale = np.linspace(1, 3, SIZE)
     noise = rng.gamma(2, size=(len(persons), SIZE)) * scale
     code = noise.copy()
-    noise[:, :SIGNAL] += own[persons]
-    code[:, :SIGNAL] += leak * own[persons]
+    noise[:, : own.shape[1]] += own[persons]
+    code[:, : own.shape[1]] += leak * own[persons]
     turn = ortho_group.rvs(SIZE, random_state=seed)
     codes = code @ turn + 0.3 * rng.normal(size=code.shape)
     parts = []
@@ -68,6 +68,14 @@ def test_codes_that_hold_nobody_stay_at_chance() -> None:
         eer = figures(matches, seen)
         assert eer[CASES[0]] < 0.15
         assert all(eer[case] > 0.42 for case in CASES[1:])
+
+
+def test_matchers_have_not_seen_the_unseen() -> None:
+    """Where each person has a direction to himself, those of others are of no use."""
+    case = Case('clear', 'clear', 'clear')
+    matches = match([planted(12.0, own=np.eye(PEOPLE))], cases=[case], draws=2)
+    seen, unseen = (figures(matches, which)[case] for which in (True, False))
+    assert seen < 0.15 and unseen > 0.2
 
 
 def test_folds_are_averaged() -> None:
