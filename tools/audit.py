@@ -42,6 +42,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--results', default='results/audit')
     parser.add_argument('--work-dir', default='work_dirs/audit')
+    parser.add_argument(
+        '--threads',
+        type=int,
+        default=1,
+        help='of torch; results repeat bit for bit only with as many, and two processes with one '
+        'thread each do more than one with two',
+    )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument(
         '--cfg-options',
@@ -54,6 +61,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
+    torch.set_num_threads(args.threads)
     try:
         audit(args)
     except (OSError, ValueError) as error:

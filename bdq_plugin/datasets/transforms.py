@@ -76,6 +76,34 @@ class ClipInit(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+class AllFrames(BaseTransform):
+    """Take every frame of a clip, as a camera does.
+
+    Reads ``total_frames`` and ``start_index``. Adds ``frame_inds``, ``clip_len`` and ``num_clips``.
+
+    Args:
+        max_frames: of a longer clip its middle; ``None`` for no limit.
+    """
+
+    def __init__(self, max_frames: int | None = None) -> None:
+        if max_frames is not None and max_frames < 2:
+            raise ValueError(f'max_frames must be 2 or more, or None, got {max_frames}')
+        self.max_frames = max_frames
+
+    def transform(self, results: dict) -> dict:
+        """Set ``results['frame_inds']``."""
+        total = results['total_frames']
+        frames = min(total, self.max_frames or total)
+        first = results['start_index'] + (total - frames) // 2
+        results['frame_inds'] = np.arange(first, first + frames)
+        results['clip_len'], results['num_clips'] = frames, 1
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(max_frames={self.max_frames})'
+
+
+@TRANSFORMS.register_module()
 class ClipDecode(BaseTransform):
     """Decode the sampled frames, each once, and release the reader.
 

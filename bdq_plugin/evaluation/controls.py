@@ -49,9 +49,7 @@ def border(clips: Clips) -> Clips:
 
 def by_length(train: Clips, test: Clips, num_outputs: int) -> np.ndarray:
     """Scores (N, K) of people by the length of their clips alone."""
-    return _classify(
-        _of_length(train), train.identities.numpy(), _of_length(test), num_outputs
-    )
+    return _classify(_of_length(train), train.identities.numpy(), _of_length(test), num_outputs)
 
 
 def by_recognition(

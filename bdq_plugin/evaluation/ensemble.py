@@ -11,6 +11,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit, log_softmax, softmax
 
+# Its name beside the attackers that it pools.
+ENSEMBLE = 'ensemble'
 # Each unit of weight costs this much loss: a member that adds nothing gets none.
 _PRICE = 1e-3
 

@@ -19,13 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from ..safe_load import load_checkpoint
-
 FORMAT = 'bdq-audit'
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _NAME = re.compile(r'[a-z0-9][a-z0-9_.]*')
 
@@ -136,39 +131,28 @@ def finished(path: str | os.PathLike, expected: str) -> dict[str, Any] | None:
 
 
 class Partial:
-    """The finished networks of a cell that is not finished itself.
+    """The finished attackers of a cell that is not finished itself.
 
     Args:
         folder: where they are kept.
-        fingerprint: of the cell; networks of another one are computed anew.
+        fingerprint: of the cell; those of another one are computed anew.
     """
 
     def __init__(self, folder: str | os.PathLike, fingerprint: str) -> None:
         self.folder, self.fingerprint = Path(folder), fingerprint
 
     def get(self, name: str) -> dict[str, Any] | None:
-        """The record of a network, or None."""
+        """The record of an attacker or control, or None."""
         path = self.folder / f'{name}.json'
         if not path.is_file():
             return None
         document = json.loads(path.read_text())
         return document['record'] if document['fingerprint'] == self.fingerprint else None
 
-    def put(
-        self, name: str, record: dict[str, Any], state: dict[str, Tensor] | None = None
-    ) -> None:
-        """Keep the record of a network, and its weights where a later one starts from them."""
-        if state is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary = self.folder / f'.{name}.pth.tmp'
-            torch.save(state, temporary)
-            os.replace(temporary, self.folder / f'{name}.pth')
+    def put(self, name: str, record: dict[str, Any]) -> None:
+        """Keep the record of one attacker or control."""
         document = dict(fingerprint=self.fingerprint, record=record)
         write_json(self.folder / f'{name}.json', document)
-
-    def state(self, name: str) -> dict[str, Tensor]:
-        """The weights that were kept with a record."""
-        return load_checkpoint(self.folder / f'{name}.pth')
 
     def clear(self) -> None:
         """Forget them; the cell is finished."""

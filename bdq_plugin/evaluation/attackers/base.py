@@ -77,7 +77,12 @@ class Attacker(ABC):
     """
 
     def __init__(
-        self, *, num_outputs: int, target: str = 'identity', multi_label: bool = False, seed: int = 0
+        self,
+        *,
+        num_outputs: int,
+        target: str = 'identity',
+        multi_label: bool = False,
+        seed: int = 0,
     ) -> None:
         if target not in TARGETS:
             raise ValueError(f"unknown target '{target}': choose one of {TARGETS}")

@@ -111,7 +111,9 @@ def histogram(codes_THW: Tensor, count: int, grid: tuple[int, int]) -> Tensor:
     row = torch.arange(height) * rows // height
     column = torch.arange(width) * columns // width
     cell_HW = row[:, None] * columns + column
-    counts = torch.bincount((codes_THW + count * cell_HW).flatten(), minlength=count * rows * columns)
+    counts = torch.bincount(
+        (codes_THW + count * cell_HW).flatten(), minlength=count * rows * columns
+    )
     shares = counts.view(-1, count).float()
     return (shares / shares.sum(1, keepdim=True).clamp(min=1)).sqrt().flatten()
 
