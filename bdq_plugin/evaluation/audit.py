@@ -268,7 +268,7 @@ def run_controls(
 
 
 def _control_attacker(networks: dict[str, dict[str, Any]]) -> str:
-    """The attacker that permuted names and the border alone are tried with: the cheapest strong one."""
+    """The attacker that permuted names and the border alone are tried with: cheap, but strong."""
     identity = [k for k, v in networks.items() if v.get('target', 'identity') == 'identity']
     return 'template' if 'template' in identity else identity[0]
 

@@ -90,6 +90,8 @@ class Attacker(ABC):
             raise ValueError('an action is one of K, not attributes')
         self.num_outputs, self.target = num_outputs, target
         self.multi_label, self.seed = multi_label, seed
+        # Where networks are trained; the panel's builder sets it.
+        self.device = 'cpu'
 
     @classmethod
     def missing(cls, config: dict[str, Any]) -> str | None:
@@ -99,6 +101,7 @@ class Attacker(ABC):
         """
         return None
 
+    @abstractmethod
     def check(self, clips: Clips) -> None:
         """Raise ValueError where such clips cannot be read: before anything is trained."""
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -144,7 +145,7 @@ def _stages(size_THW: Tensor, change_THW: Tensor) -> Tensor:
     parts = []
     for x_THW in (size_THW, change_THW):
         quarters = (torch.arange(4 + 1) * len(x_THW) / 4).round().long().tolist()
-        for start, end in zip(quarters, quarters[1:], strict=False):
+        for start, end in pairwise(quarters):
             stage = x_THW[start : max(end, start + 1)]
             parts.append(pool(stage.mean(0) if len(stage) else x_THW.mean(0), COARSE))
     return torch.cat(parts).sqrt()
@@ -152,7 +153,7 @@ def _stages(size_THW: Tensor, change_THW: Tensor) -> Tensor:
 
 def _gait(size_THW: Tensor) -> Tensor:
     """Centre, width and amount of the motion over time: their course and their spectra."""
-    frames, height, width = size_THW.shape
+    height, width = size_THW.shape[1:]
     total = size_THW.sum((1, 2)).clamp(min=1e-6)
     rows, columns = size_THW.sum(2) / total[:, None], size_THW.sum(1) / total[:, None]
     y, x = torch.linspace(0, 1, height), torch.linspace(0, 1, width)
