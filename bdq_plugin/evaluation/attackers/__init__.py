@@ -1,6 +1,25 @@
 """The panel: who tries to recognise people in encoded clips, each a class and a line of config."""
 
 from .base import ATTACKERS, Answer, Attacker, Fit
-from .templates import TemplateAttacker
+from .inversion import InversionAttacker
+from .networks import ClipAttacker, FrameAttacker, LinearProbe, NetworkAttacker
+from .pretrained import PretrainedAttacker
+from .sequences import RecurrentAttacker, SequenceAttacker, TransformerAttacker
+from .texture import TextureAttacker
 
-__all__ = ['ATTACKERS', 'Answer', 'Attacker', 'Fit', 'TemplateAttacker']
+__all__ = [
+    'ATTACKERS',
+    'Answer',
+    'Attacker',
+    'ClipAttacker',
+    'Fit',
+    'FrameAttacker',
+    'InversionAttacker',
+    'LinearProbe',
+    'NetworkAttacker',
+    'PretrainedAttacker',
+    'RecurrentAttacker',
+    'SequenceAttacker',
+    'TextureAttacker',
+    'TransformerAttacker',
+]

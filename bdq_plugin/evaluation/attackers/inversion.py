@@ -3,26 +3,35 @@
 What it restores is scored as a picture (PSNR, SSIM) and by a network that knows the people from
 clear video. Beside each stands what the mean of the clear training frames scores, which knows
 nothing of the clip.
+
+Names carry their dimensions: N clips, C channels, T frames, H rows, W columns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..encoders import gaussian_kernel
-from .attackers import ATTACKERS, Attack, Attacker, build_attacker
-from .clips import Clips
-from .scores import vote
-from .training import fit, predict
+from ...encoders import gaussian_kernel
+from ..clips import Clips
+from .base import ATTACKERS, Answer, Attacker, Fit
+from .networks import accuracy, at_least_one, one_of_each_stretch
+from .training import Recipe, Trial, augment, seeded, train
 
 # The witness's view of a clear frame: typical grey level and contrast of indoor video.
 _MEAN, _STD = 0.43, 0.15
-_BATCH = 16
+_Encodings = Sequence[Sequence[Tensor]]
+
+# SSIM's window has 11 pixels a side.
+_LEAST_SIDE = 11
+# Frames of each training clip, evenly spread, that tell whether the decoder has learned.
+_TRIED = 2
 
 
 @ATTACKERS.register_module()
@@ -30,83 +39,141 @@ class InversionAttacker(Attacker):
     """Restore frames, then recognise who is on them.
 
     A 2D network sees the encoded frames around an instant and draws the clear frame at that
-    instant. A difference belongs to the later of its two frames.
+    instant. A difference belongs to the later of its two frames. The decoder is trained until more
+    changes nothing; it has converged where the witness has, too.
 
     Args:
         witness: config of the attacker that is trained on clear frames and judges the restored
-            ones, such as ``dict(type='FrameAttacker', backbone=..., recipe=...)``.
+            ones, such as ``dict(type='FrameAttacker', backbone=...)``.
         window: encoded frames seen at once, odd.
         channels: width of the decoder.
+        frames_per_step: frames of each clip in a step.
+        recipe: of the decoder, see :class:`~bdq_plugin.evaluation.attackers.training.Recipe`.
+        device: where the decoder runs.
         **kwargs: see :class:`~bdq_plugin.evaluation.attackers.Attacker`.
     """
 
     def __init__(
-        self, witness: dict[str, Any], window: int = 5, channels: int = 16, **kwargs: Any
+        self,
+        *,
+        witness: dict[str, Any],
+        window: int = 5,
+        channels: int = 16,
+        frames_per_step: int = 2,
+        recipe: dict[str, Any] | None = None,
+        device: str = 'cpu',
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if self.target != 'identity':
             raise ValueError("an inversion attacker's target is 'identity'")
+        at_least_one(channels=channels, frames_per_step=frames_per_step)
         if window < 1 or window % 2 == 0:
             raise ValueError(f'window must be an odd number of frames, got {window}')
-        self.window = window
-        frame_channels = self.shape[0]
-        self.decoder = _Decoder(frame_channels * window, frame_channels, channels)
-        outputs = dict(identity=self.num_outputs)
-        self.witness = build_attacker('witness', witness, outputs, self.shape)
+        self.recipe = Recipe.from_config(recipe or {})
+        self.window, self.channels, self.frames_per_step = window, channels, frames_per_step
+        self.device = device
+        same = dict(num_outputs=self.num_outputs, multi_label=self.multi_label, seed=self.seed)
+        self.witness: Attacker = ATTACKERS.build(dict(witness, **same))
+        self.decoder: nn.Module | None = None
+        self._mean_frame: Tensor | None = None
 
-    def forward(self, x_NCTHW: Tensor) -> Tensor:
-        """What the witness makes of the restored frames."""
-        return self.witness(_normalize(self.restore(x_NCTHW)))
+    def check(self, clips: Clips) -> None:
+        """Raise ValueError where frames are too small, or the witness cannot read them."""
+        if min(clips.size) < _LEAST_SIDE:
+            raise ValueError(
+                f'restored frames are scored by SSIM, which needs {_LEAST_SIDE} pixels a side, '
+                f'got {clips.size}'
+            )
+        self.witness.check(_with_values(clips, _normalized(_clear(clips))))
 
-    def restore(self, x_NCTHW: Tensor) -> Tensor:
-        """Clear frames in [0, 1], as many as encoded ones, (N, C, T, H, W)."""
-        windows_NTCHW = _windows(x_NCTHW, self.window)
-        frames = self.decoder(windows_NTCHW.flatten(0, 1))
-        return frames.unflatten(0, windows_NTCHW.shape[:2]).transpose(1, 2)
-
-    def attack(self, train: Clips, test: Clips) -> Attack:
-        """Train the decoder on pairs and the witness on clear frames; judge what is restored."""
-        clear_train, clear_test = _clear_frames(train), _clear_frames(test)
-        self._fit_decoder(train.values, clear_train)
-        seen = self.witness.attack(
-            replace(train, values=_normalize(clear_train)),
-            replace(test, values=_normalize(clear_test)),
+    def fit(self, clips: Clips) -> Fit:
+        """Train the decoder on pairs and the witness on clear frames."""
+        clear = _clear(clips)
+        self._mean_frame = torch.stack([x[0].float().mean(1) for x in clear]).mean(0)
+        with seeded(self.seed, self.device):
+            inputs, outputs = self.window * clips.channels, clear[0][0].shape[0]
+            self.decoder = _Decoder(inputs, outputs, self.channels).to(self.device)
+            training = train(
+                self.decoder,
+                lambda index: self._loss(clips.values, clear, index),
+                len(clips),
+                self.recipe,
+                lambda: self._attempt(clips.values, clear),
+                type(self).__name__,
+            )
+        witness = self.witness.fit(_with_values(clips, _normalized(clear)))
+        known = clips.first_encodings()
+        log_probs = self.witness.answer(self._restored(known)).log_probs[:, 0]
+        return Fit(
+            accuracy(log_probs, clips.identities.numpy(), self.multi_label),
+            training.converged and witness.converged,
+            training.epochs,
+            notes=dict(
+                decoder_l1=training.trial.loss,
+                witness_train_accuracy=witness.train_accuracy,
+                witness_converged=witness.converged,
+            ),
         )
-        restored_train, restored_test = map(self._restore_all, (train.values, test.values))
-        multi_label = test.identities.ndim == 2
-        mean_frame = clear_train.mean((0, 2), keepdim=True).expand_as(clear_test)
-        extras = {
-            'psnr_db': psnr(restored_test, clear_test),
-            'ssim': ssim(restored_test, clear_test),
-            'mean_frame_psnr_db': psnr(mean_frame, clear_test),
-            'mean_frame_ssim': ssim(mean_frame, clear_test),
-        }
-        if not multi_label:
-            hits = vote(seen.test).argmax(1) == test.identities.numpy()
-            extras['witness_on_clear_frames'] = float(hits.mean())
-        return Attack(
-            predict(self.witness, _normalize(restored_train), multi_label),
-            predict(self.witness, _normalize(restored_test), multi_label),
-            extras,
+
+    def answer(self, clips: Clips) -> Answer:
+        """What the witness makes of the restored frames, and how good they are as pictures."""
+        restored, clear = self._restored(clips), _clear(clips)
+        answer = self.witness.answer(restored)
+        first = [_denormalized(encodings[0]) for encodings in restored.values]
+        wanted = [encodings[0].float() for encodings in clear]
+        mean = [self._mean_frame[:, None].expand_as(x) for x in wanted]
+        seen = self.witness.answer(
+            _with_values(clips.first_encodings(), _normalized([x[:1] for x in clear]))
         )
-
-    def _fit_decoder(self, values: Tensor, clear: Tensor) -> None:
-        recipe, channels = self.recipe, values.shape[1]
-
-        def step(pairs: Tensor, _: Tensor) -> Tensor:
-            encoded, wanted = pairs[:, :channels], pairs[:, channels:]
-            index = int(torch.randint(encoded.shape[2], ()))
-            seen = _windows(encoded, self.window)[:, index]
-            return F.l1_loss(self.decoder(seen), wanted[:, :, index])
-
-        # Encoded and clear clip side by side as channels: flips and shifts move both alike.
-        pairs = torch.cat([values, clear], 1)
-        fit(self.decoder, step, pairs, torch.zeros(len(pairs)), recipe)
+        knows = accuracy(seen.log_probs[:, 0], clips.identities.numpy(), self.multi_label)
+        extras = dict(
+            psnr_db=_mean_of(psnr, first, wanted),
+            ssim=_mean_of(ssim, first, wanted),
+            mean_frame_psnr_db=_mean_of(psnr, mean, wanted),
+            mean_frame_ssim=_mean_of(ssim, mean, wanted),
+            witness_on_clear_frames=knows,
+        )
+        return replace(answer, extras=extras)
 
     @torch.no_grad()
-    def _restore_all(self, values: Tensor) -> Tensor:
-        device = next(self.parameters()).device
-        return torch.cat([self.restore(batch.to(device)).cpu() for batch in values.split(_BATCH)])
+    def restore(self, x_CTHW: Tensor) -> Tensor:
+        """Clear frames in [0, 1], as many as encoded ones, (C, T, H, W) on the CPU."""
+        total = x_CTHW.shape[1]
+        frames = [
+            self.decoder(_windows(x_CTHW, index, self.window).to(self.device)).cpu()
+            for index in torch.arange(total).split(32)
+        ]
+        return torch.cat(frames).transpose(0, 1)
+
+    def _restored(self, clips: Clips) -> Clips:
+        """Clips for the witness: each encoding as the decoder restores it."""
+        self.decoder.eval()
+        return _with_values(
+            clips, _normalized([[self.restore(x) for x in encodings] for encodings in clips.values])
+        )
+
+    def _loss(self, values: _Encodings, clear: _Encodings, index: Tensor) -> Tensor:
+        encodings = torch.randint(len(values[0]), (len(index),)).tolist()
+        pairs = []
+        for n, e in zip(index.tolist(), encodings, strict=True):
+            x, wanted = values[n][e], clear[n][e]
+            chosen = one_of_each_stretch(x.shape[1], torch.rand(self.frames_per_step))
+            pairs.append(_pair(x, wanted, chosen, self.window))
+        # Encoded and clear frame side by side as channels: flips and shifts move both alike.
+        return self._l1(augment(torch.stack(pairs), self.recipe).flatten(0, 1))
+
+    def _attempt(self, values: _Encodings, clear: _Encodings) -> Trial:
+        losses = []
+        for x, wanted in zip(values, clear, strict=True):
+            chosen = one_of_each_stretch(x[0].shape[1], torch.full((_TRIED,), 0.5))
+            losses.append(self._l1(_pair(x[0], wanted[0], chosen, self.window)).item())
+        return Trial(0.0, float(np.mean(losses)))
+
+    def _l1(self, pairs: Tensor) -> Tensor:
+        pairs = pairs.to(self.device)
+        channels = self.decoder.enter[0].in_channels
+        return F.l1_loss(self.decoder(pairs[:, :channels]), pairs[:, channels:])
 
 
 class _Decoder(nn.Module):
@@ -130,19 +197,19 @@ class _Decoder(nn.Module):
         return self.leave(full).sigmoid()
 
 
-def psnr(restored: Tensor, clear: Tensor) -> float:
-    """Mean over frames of the peak signal-to-noise ratio, in dB, of (N, C, T, H, W) in [0, 1]."""
-    error_NT = (restored - clear).square().mean((1, 3, 4))
-    return float((-10 * error_NT.clamp(min=1e-10).log10()).mean())
+def psnr(restored_CTHW: Tensor, clear_CTHW: Tensor) -> float:
+    """Mean over frames of the peak signal-to-noise ratio, in dB, of a clip in [0, 1]."""
+    error_T = (restored_CTHW - clear_CTHW).square().mean((0, 2, 3))
+    return float((-10 * error_T.clamp(min=1e-10).log10()).mean())
 
 
-def ssim(restored: Tensor, clear: Tensor) -> float:
-    """Mean structural similarity (Wang et al., 2004) of (N, C, T, H, W) in [0, 1].
+def ssim(restored_CTHW: Tensor, clear_CTHW: Tensor) -> float:
+    """Mean structural similarity (Wang et al., 2004) of a clip in [0, 1].
 
     A Gaussian window of 11 x 11 pixels, sigma 1.5, without padding; frames need 11 pixels a side.
     """
-    x, y = (clip.transpose(1, 2).flatten(0, 2).unsqueeze(1) for clip in (restored, clear))
-    taps = gaussian_kernel(1.5, 11)
+    x, y = (clip.flatten(0, 1).unsqueeze(1) for clip in (restored_CTHW, clear_CTHW))
+    taps = gaussian_kernel(1.5, _LEAST_SIDE)
     kernel = torch.outer(taps, taps)[None, None]
 
     def local_mean(values: Tensor) -> Tensor:
@@ -156,21 +223,44 @@ def ssim(restored: Tensor, clear: Tensor) -> float:
     return float((top / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))).mean())
 
 
-def _clear_frames(clips: Clips) -> Tensor:
-    """The clear frames that the encoded ones belong to, (N, C, T', H, W) in [0, 1]."""
-    return clips.clear[:, :, -clips.values.shape[2] :].float() / 255
+def _mean_of(
+    score: Callable[[Tensor, Tensor], float], restored: list[Tensor], clear: list[Tensor]
+) -> float:
+    return float(np.mean([score(x, y) for x, y in zip(restored, clear, strict=True)]))
 
 
-def _normalize(frames: Tensor) -> Tensor:
-    return (frames - _MEAN) / _STD
+def _clear(clips: Clips) -> list[list[Tensor]]:
+    """The clear frames that the encoded ones belong to, (C, T, H, W) in [0, 1], float16."""
+    return [
+        [y[:, -x.shape[1] :].half() / 255 for x, y in zip(values, clear, strict=True)]
+        for values, clear in zip(clips.values, clips.clear, strict=True)
+    ]
 
 
-def _windows(x_NCTHW: Tensor, window: int) -> Tensor:
-    """Around each frame ``window`` frames, stacked as channels: (N, T, window * C, H, W)."""
-    half = window // 2
-    padded = F.pad(x_NCTHW, (0, 0, 0, 0, half, half), mode='replicate')
-    frames = x_NCTHW.shape[2]
-    return torch.cat([padded[:, :, i : i + frames] for i in range(window)], 1).transpose(1, 2)
+def _normalized(frames: _Encodings) -> list[list[Tensor]]:
+    return [[((x - _MEAN) / _STD).half() for x in encodings] for encodings in frames]
+
+
+def _denormalized(frames: Tensor) -> Tensor:
+    return frames.float() * _STD + _MEAN
+
+
+def _with_values(clips: Clips, values: list[list[Tensor]]) -> Clips:
+    return replace(clips, values=tuple(map(tuple, values)))
+
+
+def _pair(x_CTHW: Tensor, clear_CTHW: Tensor, frames: Tensor, window: int) -> Tensor:
+    """Windows around some frames, and these frames in clear as further channels."""
+    return torch.cat(
+        [_windows(x_CTHW, frames, window), clear_CTHW[:, frames].transpose(0, 1).float()], 1
+    )
+
+
+def _windows(x_CTHW: Tensor, frames: Tensor, window: int) -> Tensor:
+    """The ``window`` frames around each of some, as channels: (frames, window * C, H, W)."""
+    around = frames[:, None] + torch.arange(window) - window // 2
+    chosen = x_CTHW[:, around.clamp(0, x_CTHW.shape[1] - 1)]
+    return chosen.movedim(0, 2).flatten(1, 2).float()
 
 
 def _resized(x_NCHW: Tensor, like: Tensor) -> Tensor:

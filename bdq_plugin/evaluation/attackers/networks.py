@@ -1,332 +1,316 @@
-"""The panel: networks that try to recognise people in encoded clips.
+"""Networks as attackers, and the plain ones: of single frames, of short windows, linear.
 
-An attacker maps clips (N, C, T, H, W) to logits (N, T', K): one answer a frame, or T' = 1 answer a
-clip. It is trained from scratch on the encoded training clips, as whoever holds such clips with
-names would. The network for the action is trained the same way, with ``target='action'``.
+A network looks at *views* of a clip, each of F of its frames: one frame, consecutive frames, or
+frames from all over it. In training each step shows it random views of random encodings of some
+clips; at the test it answers for views that cover the clip, and the mean of their log-probabilities
+is its answer for the clip. A subclass says what a view is and builds the network::
 
-A new attacker is a class under ``@ATTACKERS.register_module()`` with ``forward``, and a line in the
-panel's config::
+    @ATTACKERS.register_module()
+    class MyAttacker(FrameAttacker):
+        def build(self, channels, size):
+            return MyNetwork(channels, self.num_outputs)  # (M, C, 1, H, W) to logits (M, 1, K)
 
-    panel = dict(mine=dict(type='MyAttacker', recipe=dict(epochs=40)), ...)
-
-``start_from='frame'`` in such a line begins with the trained backbone of that network of the panel.
+Names carry their dimensions: N clips, E encodings, C channels, T frames of a clip, M views, F
+frames of a view, L answers for a view, K people (or actions, or attributes).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.logging import MMLogger
-from mmengine.registry import DefaultScope, Registry
+from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from .clips import Clips
-from .training import Recipe, classification_loss, fit, predict
-
-ATTACKERS = Registry('attacker', scope='bdq_plugin', locations=['bdq_plugin.evaluation'])
-
-TARGETS = ('identity', 'action')
+from ..clips import Clips
+from ..scores import class_mean_average_precision
+from .base import ATTACKERS, Answer, Attacker, Fit, normalized
+from .training import Recipe, Trial, augment, classification_loss, seeded, train
 
 
-@dataclass(frozen=True)
-class Attack:
-    """What one network answered.
-
-    Attributes:
-        train, test: probabilities, (N, T', K), on the clips it was trained on (without
-            augmentation) and on those of the test split.
-        extras: further figures, by name.
-    """
-
-    train: np.ndarray
-    test: np.ndarray
-    extras: dict[str, float] = field(default_factory=dict)
-
-
-class Attacker(nn.Module):
-    """Base of all attackers.
+class NetworkAttacker(Attacker):
+    """Base of the attackers that are one network.
 
     Args:
-        num_outputs: K, people or attributes or actions.
-        shape: (C, T, H, W) of an encoded clip.
-        target: what it is to recognise, ``'identity'`` or ``'action'``.
-        recipe: arguments of :class:`~bdq_plugin.evaluation.training.Recipe`.
+        recipe: arguments of :class:`~bdq_plugin.evaluation.attackers.training.Recipe`.
+        scale: frames are averaged down to this share of their height and width first. At 0.5 a
+            network takes a quarter of the time.
+        device: where the network runs.
+        **kwargs: see :class:`~bdq_plugin.evaluation.attackers.Attacker`.
     """
 
     def __init__(
         self,
-        num_outputs: int,
-        shape: tuple[int, int, int, int],
-        target: str = 'identity',
+        *,
         recipe: dict[str, Any] | None = None,
+        scale: float = 1.0,
+        device: str = 'cpu',
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
-        if target not in TARGETS:
-            raise ValueError(f"unknown target '{target}': choose one of {TARGETS}")
-        self.num_outputs, self.shape, self.target = num_outputs, tuple(shape), target
+        super().__init__(**kwargs)
+        if not 0 < scale <= 1:
+            raise ValueError(f'scale must be above 0 and at most 1, got {scale}')
         self.recipe = Recipe.from_config(recipe or {})
+        self.scale, self.device = scale, device
+        self.network: nn.Module | None = None
 
-    def forward(self, x_NCTHW: Tensor) -> Tensor:
-        """Logits (N, T', K)."""
-        raise NotImplementedError
+    @abstractmethod
+    def build(self, channels: int, size: tuple[int, int]) -> nn.Module:
+        """A network from views (M, C, F, H, W) to logits (M, L, K).
 
-    def attack(self, train: Clips, test: Clips) -> Attack:
-        """Train on ``train``, then answer for both."""
-        targets = train.target(self.target)
+        L is 1 at the test. In training a network may give further answers, which are judged too.
+        """
 
-        def step(clips: Tensor, labels: Tensor) -> Tensor:
-            return classification_loss(self(clips), labels)
+    @abstractmethod
+    def draw(self, total: int) -> Tensor:
+        """Random views of a clip of ``total`` frames: indices (V, F), always as many."""
 
-        fit(self, step, train.values, targets, self.recipe)
-        multi_label = targets.ndim == 2
-        return Attack(
-            predict(self, train.values, multi_label), predict(self, test.values, multi_label)
+    @abstractmethod
+    def views(self, total: int) -> Tensor:
+        """The views that are looked at in a test: indices (V, F)."""
+
+    def check(self, clips: Clips) -> None:
+        """Build the network and show it zeros.
+
+        Raises:
+            ValueError: its config is wrong, or it cannot read such clips.
+        """
+        height, width = self._size(clips)
+        try:
+            view = self.views(clips.shortest)[:1]
+            with torch.no_grad():
+                network = self._built(clips).eval()
+                zeros = torch.zeros(1, clips.channels, view.shape[1], height, width)
+                logits = network(zeros.to(self.device))
+        except (AssertionError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(
+                f'{type(self).__name__} cannot read clips of {clips.channels} channels, '
+                f'{height} x {width} pixels (at scale {self.scale}): {error}'
+            ) from error
+        if logits.shape != (1, 1, self.num_outputs):
+            raise ValueError(
+                f'{type(self).__name__}: its network must give logits (M, 1, {self.num_outputs}), '
+                f'got {tuple(logits.shape)} for one view'
+            )
+
+    def fit(self, clips: Clips) -> Fit:
+        """Train the network until it has learned the clips, or can learn no more."""
+        targets = clips.target(self.target).to(self.device)
+        values = self._scaled(clips)
+        known = clips.first_encodings()
+        seen = [encodings[:1] for encodings in values]
+        with seeded(self.seed, self.device):
+            self.network = self._built(clips)
+            training = train(
+                self.network,
+                lambda index: self._loss(values, index, targets),
+                len(clips),
+                self.recipe,
+                lambda: self._attempt(known, seen),
+                type(self).__name__,
+            )
+        return Fit(training.trial.accuracy, training.converged, training.epochs)
+
+    def answer(self, clips: Clips) -> Answer:
+        """Log-probabilities, or log-odds of attributes, of each encoding."""
+        return self._answer(clips, self._scaled(clips))
+
+    def _built(self, clips: Clips) -> nn.Module:
+        with seeded(self.seed, self.device):
+            return self.build(clips.channels, self._size(clips)).to(self.device)
+
+    def _size(self, clips: Clips) -> tuple[int, int]:
+        height, width = (max(1, round(self.scale * side)) for side in clips.size)
+        return height, width
+
+    def _scaled(self, clips: Clips) -> list[list[Tensor]]:
+        """The encodings, (C, T, H, W), at the scale of this attacker."""
+        if self.scale == 1:
+            return [list(encodings) for encodings in clips.values]
+        size = self._size(clips)
+        return [
+            [F.interpolate(x.float(), size, mode='area').half() for x in encodings]
+            for encodings in clips.values
+        ]
+
+    def _loss(self, values: Sequence[Sequence[Tensor]], index: Tensor, targets: Tensor) -> Tensor:
+        encodings = torch.randint(len(values[0]), (len(index),)).tolist()
+        chosen = [values[n][e] for n, e in zip(index.tolist(), encodings, strict=True)]
+        views_NVCFHW = torch.stack([_look(x, self.draw(x.shape[1])) for x in chosen])
+        views_NVCFHW = augment(views_NVCFHW, self.recipe).to(self.device)
+        per_clip = views_NVCFHW.shape[1]
+        logits = self.network(views_NVCFHW.flatten(0, 1))
+        return classification_loss(logits, targets[index].repeat_interleave(per_clip, 0))
+
+    @torch.no_grad()
+    def _answer(self, clips: Clips, values: Sequence[Sequence[Tensor]]) -> Answer:
+        self.network.eval()
+        scores = [[self._view_scores(x) for x in encodings] for encodings in values]
+        means = np.stack([[views.mean(0) for views in encodings] for encodings in scores])
+        return Answer(
+            means if self.multi_label else normalized(means),
+            self._frame_hits([encodings[0] for encodings in scores], clips),
         )
+
+    def _view_scores(self, x_CTHW: Tensor) -> np.ndarray:
+        """Log-probabilities, or log-odds of attributes, of each view, (V, K)."""
+        views = _look(x_CTHW, self.views(x_CTHW.shape[1])).to(self.device)
+        logits = self.network(views)[:, 0].double()
+        return (logits if self.multi_label else logits.log_softmax(-1)).cpu().numpy()
+
+    def _frame_hits(self, scores: list[np.ndarray], clips: Clips) -> np.ndarray | None:
+        """See :class:`Answer`, from the scores (V, K) of each clip's first encoding."""
+        return None
+
+    def _attempt(self, clips: Clips, values: Sequence[Sequence[Tensor]]) -> Trial:
+        log_probs_NK = self._answer(clips, values).log_probs[:, 0]
+        truth = clips.target(self.target)
+        loss = classification_loss(
+            torch.from_numpy(log_probs_NK)[:, None], truth.double() if self.multi_label else truth
+        )
+        return Trial(accuracy(log_probs_NK, truth.numpy(), self.multi_label), float(loss))
+
+
+def accuracy(log_probs_NK: np.ndarray, truth: np.ndarray, multi_label: bool = False) -> float:
+    """Share of clips that are told rightly; for attributes the cMAP."""
+    if multi_label:
+        return class_mean_average_precision(log_probs_NK, truth)
+    return float((log_probs_NK.argmax(1) == truth).mean())
 
 
 @ATTACKERS.register_module()
-class FrameAttacker(Attacker):
+class FrameAttacker(NetworkAttacker):
     """A 2D network on single frames: the attacker of the published figures.
-
-    Each step shows it one random frame of each clip. At the test it answers for every frame, which
-    gives the accuracy of single frames and, averaged over a clip, the frame vote.
 
     Args:
         backbone: config of a 2D backbone of MODELS; ``init_cfg`` or ``pretrained`` may name a local
             file of weights.
+        frames_per_step: random frames of each clip in a step. A network that sees one a step is
+            slow to learn.
+        max_frames: how many frames, evenly spread, are looked at in a test.
         dropout: before the linear layer.
-        **kwargs: see :class:`Attacker`.
-    """
-
-    def __init__(self, backbone: dict[str, Any], dropout: float = 0.5, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        channels, _, height, width = self.shape
-        self.backbone = _PooledBackbone(backbone, (channels, height, width))
-        self.head = _head(self.backbone.width, self.num_outputs, dropout)
-
-    def forward(self, x_NCTHW: Tensor) -> Tensor:
-        if self.training:
-            x_NCTHW = _one_random_frame(x_NCTHW)
-        return self.head(self.backbone.of_frames(x_NCTHW))
-
-
-@ATTACKERS.register_module()
-class LinearProbe(Attacker):
-    """A linear classifier of single frames: of pooled pixels, or of frozen features.
-
-    Args:
-        grid: rows and columns that a frame is pooled to, where there is no backbone.
-        backbone: config of a 2D backbone of MODELS, which stays as it is.
-        **kwargs: see :class:`Attacker`.
+        **kwargs: see :class:`NetworkAttacker`.
     """
 
     def __init__(
         self,
-        grid: tuple[int, int] = (16, 12),
+        *,
         backbone: dict[str, Any] | None = None,
+        frames_per_step: int = 8,
+        max_frames: int = 32,
+        dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        channels, _, height, width = self.shape
-        if backbone is None:
-            self.backbone = None
-            self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(tuple(grid)), nn.Flatten())
-            features = channels * grid[0] * grid[1]
-        else:
-            self.backbone = _PooledBackbone(backbone, (channels, height, width))
-            self.backbone.requires_grad_(False)
-            features = self.backbone.width
-        # Without affine numbers: it only brings every feature to one scale.
-        self.scale = nn.BatchNorm1d(features, affine=False)
-        self.head = nn.Linear(features, self.num_outputs)
+        at_least_one(frames_per_step=frames_per_step, max_frames=max_frames)
+        self.backbone, self.dropout = backbone, dropout
+        self.frames_per_step, self.max_frames = frames_per_step, max_frames
 
-    def train(self, mode: bool = True) -> LinearProbe:
-        """The backbone's statistics stay frozen too."""
-        super().train(mode)
-        if self.backbone is not None:
-            self.backbone.eval()
-        return self
+    def build(self, channels: int, size: tuple[int, int]) -> nn.Module:
+        backbone = PooledBackbone(self.backbone, (channels, *size))
+        return FrameNetwork(backbone, head(backbone.width, self.num_outputs, self.dropout))
 
-    def forward(self, x_NCTHW: Tensor) -> Tensor:
-        if self.training:
-            x_NCTHW = _one_random_frame(x_NCTHW)
-        if self.backbone is None:
-            features_MD = self.pool(_as_frames(x_NCTHW))
-        else:
-            features_MD = self.backbone.of_frames(x_NCTHW).flatten(0, 1)
-        return self.head(self.scale(features_MD)).unflatten(0, (len(x_NCTHW), -1))
+    def draw(self, total: int) -> Tensor:
+        return one_of_each_stretch(total, torch.rand(self.frames_per_step))[:, None]
+
+    def views(self, total: int) -> Tensor:
+        return one_of_each_stretch(total, torch.full((min(total, self.max_frames),), 0.5))[:, None]
+
+    def _frame_hits(self, scores: list[np.ndarray], clips: Clips) -> np.ndarray | None:
+        if self.multi_label:
+            return None
+        truth = clips.target(self.target).tolist()
+        return np.array([(s.argmax(1) == k).mean() for s, k in zip(scores, truth, strict=True)])
 
 
 @ATTACKERS.register_module()
-class ClipAttacker(Attacker):
-    """A 3D convolutional network over the whole clip.
+class LinearProbe(FrameAttacker):
+    """A linear classifier of single frames, pooled to a coarse grid: what needs no network.
+
+    Args:
+        grid: rows and columns.
+        **kwargs: see :class:`FrameAttacker`, less ``backbone``.
+    """
+
+    def __init__(self, *, grid: tuple[int, int] = (16, 12), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if self.backbone is not None:
+            raise ValueError('a linear probe has no backbone')
+        self.grid = tuple(grid)
+
+    def build(self, channels: int, size: tuple[int, int]) -> nn.Module:
+        features = channels * self.grid[0] * self.grid[1]
+        pool = nn.Sequential(
+            nn.AdaptiveAvgPool2d(self.grid),
+            nn.Flatten(),
+            # Without affine numbers: it only brings every feature to one scale.
+            nn.BatchNorm1d(features, affine=False),
+        )
+        return FrameNetwork(pool, head(features, self.num_outputs, self.dropout))
+
+
+@ATTACKERS.register_module()
+class ClipAttacker(NetworkAttacker):
+    """A 3D convolutional network over windows of consecutive frames.
 
     Args:
         backbone: config of a 3D backbone of MODELS.
+        clip_len: frames of a window; a shorter clip is repeated.
+        windows: how many, evenly spread, are looked at in a test.
         dropout: before the linear layer.
-        **kwargs: see :class:`Attacker`.
-    """
-
-    def __init__(self, backbone: dict[str, Any], dropout: float = 0.5, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.backbone = _PooledBackbone(backbone, self.shape)
-        self.head = _head(self.backbone.width, self.num_outputs, dropout)
-
-    def forward(self, x_NCTHW: Tensor) -> Tensor:
-        return self.head(self.backbone(x_NCTHW)).unsqueeze(1)
-
-
-class SequenceAttacker(Attacker):
-    """A temporal network over 2D features of some frames of a clip.
-
-    Training draws the frames at random, one of each of ``num_frames`` stretches of the clip; the
-    test takes the middle of each.
-
-    Args:
-        backbone: config of a 2D backbone of MODELS.
-        num_frames: frames that are looked at; the whole clip where it is shorter.
-        dropout: before the linear layer.
-        **kwargs: see :class:`Attacker`.
+        **kwargs: see :class:`NetworkAttacker`.
     """
 
     def __init__(
-        self, backbone: dict[str, Any], num_frames: int = 8, dropout: float = 0.5, **kwargs: Any
+        self,
+        *,
+        backbone: dict[str, Any],
+        clip_len: int = 16,
+        windows: int = 4,
+        dropout: float = 0.0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        channels, frames, height, width = self.shape
-        self.num_frames = min(num_frames, frames)
-        self.backbone = _PooledBackbone(backbone, (channels, height, width))
-        self.dropout = dropout
+        at_least_one(clip_len=clip_len, windows=windows)
+        self.backbone, self.dropout = backbone, dropout
+        self.clip_len, self.windows = clip_len, windows
 
-    def choose(self, total: int) -> Tensor:
-        """Indices of the frames to look at, in order."""
-        edges = torch.linspace(0, total, self.num_frames + 1)
-        place = (
-            torch.rand(self.num_frames) if self.training else torch.full((self.num_frames,), 0.5)
+    def build(self, channels: int, size: tuple[int, int]) -> nn.Module:
+        backbone = PooledBackbone(self.backbone, (channels, self.clip_len, *size))
+        return nn.Sequential(
+            backbone, head(backbone.width, self.num_outputs, self.dropout), nn.Unflatten(1, (1, -1))
         )
-        return (edges[:-1] + place * edges.diff()).long().clamp(max=total - 1)
 
-    def features(self, x_NCTHW: Tensor) -> Tensor:
-        """(N, T, D) of the chosen frames."""
-        chosen = self.choose(x_NCTHW.shape[2]).to(x_NCTHW.device)
-        return self.backbone.of_frames(x_NCTHW[:, :, chosen])
+    def draw(self, total: int) -> Tensor:
+        return self._windows(total, torch.randint(max(0, total - self.clip_len) + 1, (1,)))
 
+    def views(self, total: int) -> Tensor:
+        starts = torch.linspace(0, max(0, total - self.clip_len), self.windows)
+        return self._windows(total, starts.round().long().unique())
 
-@ATTACKERS.register_module()
-class RecurrentAttacker(SequenceAttacker):
-    """A bidirectional GRU over 2D features. Arguments as :class:`SequenceAttacker`.
-
-    Args:
-        hidden: width of the GRU, each way.
-    """
-
-    def __init__(self, hidden: int = 64, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.rnn = nn.GRU(self.backbone.width, hidden, batch_first=True, bidirectional=True)
-        self.head = _head(2 * hidden, self.num_outputs, self.dropout)
-
-    def forward(self, x_NCTHW: Tensor) -> Tensor:
-        states_NTD, _ = self.rnn(self.features(x_NCTHW))
-        return self.head(states_NTD.mean(1, keepdim=True))
+    def _windows(self, total: int, starts: Tensor) -> Tensor:
+        return (starts[:, None] + torch.arange(self.clip_len)) % total
 
 
-@ATTACKERS.register_module()
-class TransformerAttacker(SequenceAttacker):
-    """A transformer over 2D features. Arguments as :class:`SequenceAttacker`.
+class FrameNetwork(nn.Module):
+    """Features of single frames (M, C, H, W), then a linear layer: (M, C, 1, H, W) to (M, 1, K)."""
 
-    Args:
-        heads: attention heads; they must divide the width of the features.
-        layers: encoder layers.
-    """
+    def __init__(self, features: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.features, self.head = features, head
 
-    def __init__(self, heads: int = 4, layers: int = 2, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        width = self.backbone.width
-        layer = nn.TransformerEncoderLayer(
-            width, heads, 2 * width, dropout=0.1, batch_first=True, norm_first=True
-        )
-        self.places = nn.Parameter(0.02 * torch.randn(1, self.num_frames, width))
-        self.encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
-        self.head = _head(width, self.num_outputs, self.dropout)
-
-    def forward(self, x_NCTHW: Tensor) -> Tensor:
-        states_NTD = self.encoder(self.features(x_NCTHW) + self.places)
-        return self.head(states_NTD.mean(1, keepdim=True))
+    def forward(self, x_MCFHW: Tensor) -> Tensor:
+        return self.head(self.features(x_MCFHW.squeeze(2)))[:, None]
 
 
-def build_attacker(
-    name: str, config: dict[str, Any], outputs: dict[str, int], shape: tuple[int, ...]
-) -> Attacker:
-    """Build one network of a panel and show it a clip of zeros.
-
-    Args:
-        name: its name in the panel, for messages.
-        config: of a class of ``ATTACKERS``.
-        outputs: K of each target.
-        shape: (C, T, H, W) of an encoded clip.
-
-    Raises:
-        ValueError: the class or an argument is unknown, or the network cannot read such clips.
-    """
-    target = config.get('target', 'identity')
-    if target not in outputs:
-        raise ValueError(f"panel '{name}': unknown target '{target}', choose one of {TARGETS}")
-    config = {k: v for k, v in config.items() if k != 'start_from'}
-    try:
-        attacker = ATTACKERS.build(dict(config, num_outputs=outputs[target], shape=shape))
-        with torch.no_grad():
-            logits = attacker.eval()(torch.zeros(2, *shape))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"panel '{name}' cannot attack clips (C, T, H, W) = {tuple(shape)}: {error}"
-        ) from error
-    if logits.ndim != 3 or logits.shape[::2] != (2, outputs[target]):
-        raise ValueError(
-            f"panel '{name}': forward must give logits (N, T, {outputs[target]}), got "
-            f'{tuple(logits.shape)} for 2 clips'
-        )
-    return attacker
-
-
-def build_panel(
-    networks: dict[str, dict[str, Any]], outputs: dict[str, int], shape: tuple[int, ...]
-) -> None:
-    """Build every network of a panel once, to find its mistakes before the first is trained.
-
-    Args:
-        networks: config of each, by name, in the order of training.
-        outputs, shape: see :func:`build_attacker`.
-
-    Raises:
-        ValueError: as :func:`build_attacker`, or ``start_from`` names no earlier network with the
-            same backbone.
-    """
-    built: dict[str, Attacker] = {}
-    for name, config in networks.items():
-        built[name] = build_attacker(name, config, outputs, shape)
-        source = config.get('start_from')
-        if source is None:
-            continue
-        if source not in built or source == name:
-            raise ValueError(
-                f"panel '{name}': start_from='{source}' is no earlier network of the panel, which "
-                f'are {", ".join(k for k in built if k != name) or "none"}'
-            )
-        try:
-            built[name].backbone.load_state_dict(built[source].backbone.state_dict())
-        except (AttributeError, RuntimeError) as error:
-            raise ValueError(
-                f"panel '{name}': start_from='{source}' has another backbone: {error}"
-            ) from error
-
-
-class _PooledBackbone(nn.Module):
+class PooledBackbone(nn.Module):
     """A backbone of MODELS, averaged over all places: (N, C, ...) to (N, D).
 
     Args:
@@ -350,9 +334,32 @@ class _PooledBackbone(nn.Module):
         features = features[-1] if isinstance(features, tuple | list) else features
         return features.flatten(2).mean(2)
 
-    def of_frames(self, x_NCTHW: Tensor) -> Tensor:
-        """Features (N, T, D) of every frame."""
-        return self(_as_frames(x_NCTHW)).unflatten(0, (len(x_NCTHW), -1))
+
+def head(width: int, outputs: int, dropout: float = 0.0) -> nn.Sequential:
+    """The linear layer that names people."""
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(width, outputs))
+
+
+def one_of_each_stretch(total: int, places: Tensor) -> Tensor:
+    """Cut ``total`` frames into as many stretches as there are places in [0, 1): one frame of each.
+
+    Returns:
+        Indices in order, LongTensor, as many as places.
+    """
+    edges = torch.linspace(0, total, len(places) + 1)
+    return (edges[:-1] + places * edges.diff()).long().clamp(max=total - 1)
+
+
+def at_least_one(**counts: int) -> None:
+    """Raise ValueError naming the first count that is below 1."""
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f'{name} must be 1 or more, got {count}')
+
+
+def _look(x_CTHW: Tensor, views_VF: Tensor) -> Tensor:
+    """Views (V, C, F, H, W) of a clip, float32."""
+    return x_CTHW[:, views_VF].transpose(0, 1).float()
 
 
 @contextmanager
@@ -365,19 +372,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _as_frames(x_NCTHW: Tensor) -> Tensor:
-    """(N * T, C, H, W)."""
-    return x_NCTHW.transpose(1, 2).flatten(0, 1)
-
-
-def _one_random_frame(x_NCTHW: Tensor) -> Tensor:
-    """A frame of each clip, (N, C, 1, H, W); another index for each."""
-    count, frames = len(x_NCTHW), x_NCTHW.shape[2]
-    chosen = torch.randint(frames, (count,))
-    return x_NCTHW[torch.arange(count), :, chosen].unsqueeze(2)
-
-
-def _head(width: int, outputs: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(nn.Dropout(dropout), nn.Linear(width, outputs))

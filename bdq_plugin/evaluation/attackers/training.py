@@ -1,44 +1,64 @@
-"""The light trainer of the audit: small networks on clips that are in memory already."""
+"""How the networks of the audit are trained: to the end, in rounds, each twice as long.
+
+A round is AdamW with a cosine from the full learning rate to zero; the next begins at the full rate
+again (SGDR: Loshchilov and Hutter, ICLR 2017). After each the network is tried on the training
+clips as they are. It is done when they are learned, or when a round as long as all before it
+together changed nothing: a fixed count of epochs would stop some attackers before they learn, and
+their failure would be mistaken for privacy.
+"""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..progress import track
+from ...progress import Progress
+
+# A curve is flat where a round brings fewer of the training clips, and less of the loss, than this.
+FLAT_ACCURACY, FLAT_LOSS = 0.02, 0.05
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: AdamW, a cosine to zero, flips and shifts.
+    """How a network is trained.
 
     Attributes:
-        epochs: passes over the training clips.
+        first_round: epochs of the first round; each later one has twice those of the one before.
+        max_epochs: no round begins that would end beyond so many epochs in all.
+        learned: share of the training clips at which it is done.
         batch_size: clips of a step.
-        lr: learning rate at the start.
+        lr: learning rate at the start of each round.
         weight_decay: of AdamW.
         flip: mirror half of the clips.
-        max_shift: move each clip by up to so many pixels; its edge is replicated.
+        max_shift: move each clip by up to so many pixels of what the network sees; its edge is
+            replicated.
     """
 
-    epochs: int = 40
+    first_round: int = 30
+    max_epochs: int = 450
+    learned: float = 0.9
     batch_size: int = 16
-    lr: float = 2e-3
+    lr: float = 1e-3
     weight_decay: float = 0.01
     flip: bool = True
-    max_shift: int = 4
+    max_shift: int = 2
 
     def __post_init__(self) -> None:
-        for name in ('epochs', 'batch_size', 'lr'):
+        for name in ('first_round', 'lr'):
             if not getattr(self, name) > 0:
                 raise ValueError(f'recipe: {name} must be above 0, got {getattr(self, name)}')
+        if self.batch_size < 2:
+            raise ValueError(f'recipe: batch_size must be 2 or more clips, got {self.batch_size}')
+        if self.max_epochs < self.first_round:
+            raise ValueError(
+                f'recipe: max_epochs={self.max_epochs} ends before first_round={self.first_round}'
+            )
         if self.max_shift < 0:
             raise ValueError(f'recipe: max_shift is 0 or more pixels, got {self.max_shift}')
 
@@ -51,90 +71,139 @@ class Recipe:
             raise ValueError(f'recipe: unknown {", ".join(unknown)}; it has {", ".join(known)}')
         return cls(**config)
 
-
-def seed_everything(seed: int, name: str) -> None:
-    """Seed torch for one network, so that its result does not depend on which came before it."""
-    torch.manual_seed(zlib.crc32(f'{seed}/{name}'.encode()))
-
-
-def augment(clips_NCTHW: Tensor, recipe: Recipe) -> Tensor:
-    """Mirror and shift each clip of a batch at random, all its frames alike."""
-    count, height, width = len(clips_NCTHW), *clips_NCTHW.shape[-2:]
-    if recipe.flip:
-        mirrored = torch.rand(count) < 0.5
-        clips_NCTHW = clips_NCTHW.clone()
-        clips_NCTHW[mirrored] = clips_NCTHW[mirrored].flip(-1)
-    if not recipe.max_shift:
-        return clips_NCTHW
-    margin = recipe.max_shift
-    padded = F.pad(clips_NCTHW, (margin, margin, margin, margin, 0, 0), mode='replicate')
-    offsets = torch.randint(2 * margin + 1, (count, 2)).tolist()
-    return torch.stack(
-        [
-            clip[..., y : y + height, x : x + width]
-            for clip, (y, x) in zip(padded, offsets, strict=True)
-        ]
-    )
+    def rounds(self) -> Iterator[int]:
+        """Epochs of each round."""
+        length, total = self.first_round, 0
+        while total + length <= self.max_epochs:
+            yield length
+            length, total = 2 * length, total + length
 
 
-def batches(count: int, batch_size: int) -> Iterator[Tensor]:
-    """Indices of all clips in random order. A last batch of one is left out: it has no variance."""
-    for batch in torch.randperm(count).split(batch_size):
-        if len(batch) > 1:
-            yield batch
+@dataclass(frozen=True)
+class Trial:
+    """How a network did on its training clips, without augmentation.
+
+    Attributes:
+        accuracy: in [0, 1]; 0 for a network whose answers are not right or wrong.
+        loss: mean over clips.
+    """
+
+    accuracy: float
+    loss: float
 
 
-def classification_loss(logits_NTK: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy of labels (N,), or binary cross-entropy of attributes (N, K), over all T."""
-    frames = logits_NTK.shape[1]
-    logits, targets = logits_NTK.flatten(0, 1), targets.repeat_interleave(frames, 0)
-    if targets.ndim == 1:
-        return F.cross_entropy(logits, targets)
-    return F.binary_cross_entropy_with_logits(logits, targets)
+@dataclass(frozen=True)
+class Training:
+    """How training went: the last trial, epochs in all, and whether more would change nothing."""
+
+    trial: Trial
+    epochs: int
+    converged: bool
 
 
-def fit(
+@contextmanager
+def seeded(seed: int, device: str | torch.device = 'cpu') -> Iterator[None]:
+    """Draw from ``seed`` within; the caller's generators are as before after it."""
+    device = torch.device(device)
+    with torch.random.fork_rng([device] if device.type == 'cuda' else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def train(
     network: nn.Module,
-    step: Callable[[Tensor, Tensor], Tensor],
-    values_NCTHW: Tensor,
-    targets: Tensor,
+    loss_of: Callable[[Tensor], Tensor],
+    count: int,
     recipe: Recipe,
-    augmented: bool = True,
-) -> None:
+    attempt: Callable[[], Trial],
+    what: str,
+) -> Training:
     """Train a network in place; it is left in evaluation mode.
 
     Args:
         network: whose trainable parameters are optimised.
-        step: ``(clips, targets of these clips) -> loss``.
-        values_NCTHW: training clips.
-        targets: one row a clip.
+        loss_of: the loss of the clips with these indices.
+        count: training clips.
         recipe: see :class:`Recipe`.
-        augmented: whether the recipe's flips and shifts are applied; a network whose targets are
-            pictures applies them to both itself.
+        attempt: tries the network, in evaluation mode, on the training clips.
+        what: the network's name, for the progress shown.
     """
-    device = next(network.parameters()).device
+    epochs, last = 0, Trial(0.0, float('inf'))
+    with Progress(f'training {what}', recipe.max_epochs, 'epochs at most') as progress:
+        for length in recipe.rounds():
+            network.train()
+            for _ in _round(network, loss_of, count, recipe, length):
+                epochs += 1
+                progress.update(epochs, f'{last.accuracy:.0%} learned')
+            network.eval()
+            with torch.no_grad():
+                trial = attempt()
+            if trial.accuracy >= recipe.learned or _flat(last, trial):
+                return Training(trial, epochs, converged=True)
+            last = trial
+    return Training(last, epochs, converged=False)
+
+
+def _round(
+    network: nn.Module,
+    loss_of: Callable[[Tensor], Tensor],
+    count: int,
+    recipe: Recipe,
+    length: int,
+) -> Iterator[None]:
+    """Train for ``length`` epochs, and yield after each."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, recipe.lr, weight_decay=recipe.weight_decay)
-    steps = recipe.epochs * len(list(batches(len(values_NCTHW), recipe.batch_size)))
+    steps = length * len(list(batches(count, recipe.batch_size, shuffled=False)))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    network.train()
-    name = type(network).__name__.lstrip('_')
-    for _ in track(range(recipe.epochs), f'training {name}', 'epochs'):
-        for index in batches(len(values_NCTHW), recipe.batch_size):
-            clips = values_NCTHW[index]
-            clips = augment(clips, recipe) if augmented else clips
-            loss = step(clips.to(device), targets[index].to(device))
+    for _ in range(length):
+        for index in batches(count, recipe.batch_size):
+            loss = loss_of(index)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-    network.eval()
+        yield
 
 
-@torch.no_grad()
-def predict(network: nn.Module, values_NCTHW: Tensor, multi_label: bool = False) -> np.ndarray:
-    """Probabilities (N, T, K) of a network that maps clips to logits (N, T, K)."""
-    network.eval()
-    device = next(network.parameters()).device
-    logits = torch.cat([network(batch.to(device)).cpu() for batch in values_NCTHW.split(16)])
-    return (logits.sigmoid() if multi_label else logits.softmax(-1)).numpy()
+def _flat(before: Trial, now: Trial) -> bool:
+    return (
+        now.accuracy < before.accuracy + FLAT_ACCURACY and now.loss > (1 - FLAT_LOSS) * before.loss
+    )
+
+
+def batches(count: int, batch_size: int, shuffled: bool = True) -> Iterator[Tensor]:
+    """Indices of all clips. A last batch of one is left out: it has no variance."""
+    order = torch.randperm(count) if shuffled else torch.arange(count)
+    for batch in order.split(batch_size):
+        if len(batch) > 1:
+            yield batch
+
+
+def augment(clips: Tensor, recipe: Recipe) -> Tensor:
+    """Mirror and shift each clip (N, ..., H, W) of a batch at random, all its frames alike."""
+    count, height, width = len(clips), *clips.shape[-2:]
+    if recipe.flip:
+        mirrored = torch.rand(count) < 0.5
+        clips = clips.clone()
+        clips[mirrored] = clips[mirrored].flip(-1)
+    margin = recipe.max_shift
+    if not margin:
+        return clips
+    frames = clips.flatten(1, -3)
+    padded = F.pad(frames, (margin,) * 4, mode='replicate')
+    offsets = torch.randint(2 * margin + 1, (count, 2)).tolist()
+    moved = [
+        clip[..., y : y + height, x : x + width]
+        for clip, (y, x) in zip(padded, offsets, strict=True)
+    ]
+    return torch.stack(moved).view(clips.shape)
+
+
+def classification_loss(logits_MLK: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of labels (M,), or binary cross-entropy of attributes (M, K), over all L."""
+    answers = logits_MLK.shape[1]
+    logits, targets = logits_MLK.flatten(0, 1), targets.repeat_interleave(answers, 0)
+    if targets.ndim == 1:
+        return F.cross_entropy(logits, targets)
+    return F.binary_cross_entropy_with_logits(logits, targets)
