@@ -1,6 +1,6 @@
 """The encoder in whole numbers, in plain Python: what a camera needs, and nothing of torch.
 
-This module is the one definition of that form. :class:`bdq_plugin.encoders.IntegerForm` adds the
+This module is the one definition of that form. :mod:`bdq_plugin.encoders.integer` has its
 arithmetic in torch, :class:`bdq_plugin.deploy.StreamingEncoder` that of a camera.
 
 A frame holds 8 bits. The 1-D kernel is rounded to whole multiples of 1/256, so a blurred value is a

@@ -7,7 +7,6 @@ from .blur import GaussianBlur
 from .difference import TemporalDifference
 from .files import load_encoder, load_state, read_encoder_file, save_encoder
 from .functional import gaussian_blur, gaussian_kernel, quantize, temporal_difference
-from .integer import IntegerForm
 from .presets import PRESETS, build_encoder
 from .quantization import Quantizer
 from .zoo import load_zoo_encoder, read_zoo_file, zoo_names
@@ -19,7 +18,6 @@ __all__ = [
     'Downsample',
     'GaussianBlur',
     'GaussianBlurOnly',
-    'IntegerForm',
     'PassThrough',
     'Pixelate',
     'Quantizer',

@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..camera_form import CameraForm
 from .backends import check_backend, choose_backend, encode_function
+from .backends.operation import Operation
 from .base import ClipEncoder
 from .blur import GaussianBlur
 from .difference import TemporalDifference
-from .form import Form
-from .integer import IntegerForm
+from .integer import decode, integer_codes
 from .quantization import Quantizer
 
 
@@ -135,21 +136,20 @@ class BDQEncoder(ClipEncoder):
         in_use = not self.training and not torch.is_grad_enabled()
         if in_use and self.streamable and self.quantize.mode == 'hard':
             form = self.integer_form()
-            return form.decode(form.codes(to_uint8(x_NCTHW))).to(x_NCTHW.dtype)
+            return decode(form, integer_codes(form, to_uint8(x_NCTHW))).to(x_NCTHW.dtype)
         if not self.quantizes:
             return self.motion(x_NCTHW)
-        backend = choose_backend(self.backend, x_NCTHW, self.dither)
-        if backend == 'plain':
-            return self.quantize(self.motion(x_NCTHW))
         quantizer = self.quantize
-        form = Form(
+        operation = Operation(
             difference=self.signed,
             range=quantizer.range,
             hard=quantizer.mode == 'hard',
             eps=quantizer.eps,
             kernel_size=self.blur.kernel_size if self.blurs else 1,
             padding=self.blur.padding if self.blurs else 'replicate',
+            dither=self.dither,
         )
+        backend = choose_backend(self.backend, x_NCTHW, self.dither)
         y, low, high = encode_function(backend)(
             x_NCTHW,
             self.blur.sigma if self.blurs else None,
@@ -157,7 +157,7 @@ class BDQEncoder(ClipEncoder):
             quantizer.low,
             quantizer.high,
             quantizer.hardness,
-            form,
+            operation,
         )
         quantizer.remember_range(low, high)
         return y
@@ -177,12 +177,12 @@ class BDQEncoder(ClipEncoder):
         if not self.quantizes:
             return super().codes(x_NCTHW)
         if self.streamable:
-            return self.integer_form().codes(to_uint8(x_NCTHW))
+            return integer_codes(self.integer_form(), to_uint8(x_NCTHW))
         if x_NCTHW.dtype == torch.uint8:
             x_NCTHW = x_NCTHW.float() / 255
         return self.quantize.levels(self.motion(x_NCTHW))
 
-    def integer_form(self) -> IntegerForm:
+    def integer_form(self) -> CameraForm:
         """This encoder in whole numbers, for a camera.
 
         Raises:
@@ -193,7 +193,7 @@ class BDQEncoder(ClipEncoder):
                 'only an encoder with quantisation and a fixed range can run as a stream; set '
                 "range='fixed' and calibrate its range_limit"
             )
-        return IntegerForm.from_numbers(
+        return CameraForm.from_numbers(
             log_sigma=self.blur.log_sigma.item() if self.blurs else None,
             kernel_size=self.blur.kernel_size if self.blurs else 1,
             padding=self.blur.padding if self.blurs else 'replicate',

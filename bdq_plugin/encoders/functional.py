@@ -61,7 +61,7 @@ def separable_filter(x_NCTHW: Tensor, kernel: Tensor, padding: str = 'replicate'
     """Filter rows and columns of every frame with the same symmetric 1-D kernel.
 
     Written as shifted multiply-adds, not as a convolution: cuDNN may round the operands of a
-    convolution to TF32, and :class:`~bdq_plugin.encoders.integer.IntegerForm` needs sums that are
+    convolution to TF32, and :mod:`bdq_plugin.encoders.integer` needs sums that are
     exact in float32.
 
     Args:
@@ -169,6 +169,19 @@ def count_below(values: Tensor, thresholds_K: Tensor) -> Tensor:
         uint8 tensor shaped like ``values``.
     """
     return torch.bucketize(values.contiguous(), thresholds_K.sort().values).to(torch.uint8)
+
+
+def data_range(x: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+    """The least and the greatest value of each clip or of all, broadcasting against ``x``.
+
+    Args:
+        x: values of shape (N, ...).
+        kind: ``'clip'`` for ends of shape (N, 1, ...), ``'batch'`` for ends of shape ().
+    """
+    if kind == 'batch':
+        return x.min(), x.max()
+    axes = tuple(range(1, x.ndim))
+    return x.amin(axes, keepdim=True), x.amax(axes, keepdim=True)
 
 
 def quantize(

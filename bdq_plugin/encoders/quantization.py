@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
-
 import torch
 from torch import Tensor, nn
 
-from .functional import hard_levels, quantize, spread_thresholds
+from .functional import data_range, hard_levels, quantize, spread_thresholds
 
 MODES = ('soft', 'hard', 'annealed')
 RANGES = ('fixed', 'clip', 'batch')
@@ -66,11 +64,7 @@ class Quantizer(nn.Module):
         """The range for this input, as tensors that broadcast against ``x`` (N, ...)."""
         if self.range == 'fixed':
             return self.low.to(x), self.high.to(x)
-        if self.range == 'batch':
-            low, high = x.min(), x.max()
-        else:
-            per_clip = tuple(builtins.range(1, x.ndim))
-            low, high = x.amin(per_clip, keepdim=True), x.amax(per_clip, keepdim=True)
+        low, high = data_range(x, self.range)
         self.remember_range(low, high)
         return low, high
 

@@ -36,7 +36,7 @@ HAS_RECIPROCAL = tl.constexpr(torch.version.cuda is not None and not INTERPRETED
 # ------------------------------------------------------------------ the blur
 @triton.jit
 def blur_kernel(sigma, HALF: tl.constexpr):
-    """The blur's taps from the middle outwards and their derivatives to sigma, as in form.py."""
+    """The blur's taps from the middle outwards and their derivatives to sigma, see operation.py."""
     taps = (1.0,)
     slopes = (0.0,)
     if HALF > 0:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from .triton_parts import (
+from .parts import (
     CHUNK,
     COLUMNS,
     LOG2_E,
