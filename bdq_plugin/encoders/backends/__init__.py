@@ -25,6 +25,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from . import plain
+
 BACKENDS = ('auto', 'plain', 'numba', 'triton')
 
 
@@ -58,7 +60,6 @@ def runs_triton(x: Tensor) -> bool:
     return x.is_cuda and _installed('triton')
 
 
-@functools.cache
 def encode_function(backend: str) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
     """The function behind a backend.
 
@@ -66,7 +67,9 @@ def encode_function(backend: str) -> Callable[..., tuple[Tensor, Tensor, Tensor]
         ValueError: the backend is not installed. The function raises it for an input that it
             cannot take.
     """
-    if backend != 'plain' and not _installed(backend):
+    if backend == 'plain':
+        return plain.encode
+    if not _installed(backend):
         raise ValueError(f"backend '{backend}' needs {backend}: install it, or use backend='auto'")
     # Imported when first used: numba and Triton are options, and slow to import.
     return importlib.import_module(f'.{backend}', __name__).encode

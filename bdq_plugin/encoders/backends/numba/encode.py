@@ -157,9 +157,12 @@ class _Quantiser:
         to_nodes = steps / table.spacing / span.double()
         self.slope_scale = step * to_nodes
         # Scalars of the kernels, float32.
-        self._low, self._high, self._span, self._step, self._to_nodes = (
-            numbers.float().numpy() for numbers in (low, high, span, step, to_nodes)
+        self._low, self._high, self._step, self._to_nodes = (
+            numbers.float().numpy() for numbers in (low, high, step, to_nodes)
         )
+        # Middle of the range, its span, and what lies below the middle as a part of the span.
+        parts = [(low + high) / 2, span, (high - low) / 2 / span]
+        self._to_levels = torch.stack(parts, 1).float().numpy()
         self._first_node = np.float32(table.origin / table.spacing)
 
     def group(self, plane: int) -> int:
@@ -171,7 +174,7 @@ class _Quantiser:
         i = self.group(plane)
         low, step = self._low[i], self._step[i]
         if self.op.hard:
-            kernels.hard_levels(y, low, self._span[i], step, self.thresholds)
+            kernels.hard_levels(y, low, step, self._to_levels[i], self.thresholds)
         else:
             terms = self.table.value_terms
             kernels.soft_levels(y, low, step, self._to_nodes[i], self._first_node, terms)
@@ -189,7 +192,7 @@ class _Quantiser:
             self.op.difference,
             self._low[i],
             self._high[i],
-            self._span[i],
+            self._to_levels[i],
             self._to_nodes[i],
             self._first_node,
             self.table.slope_terms,

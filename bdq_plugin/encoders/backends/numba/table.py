@@ -49,7 +49,7 @@ class StaircaseTable:
         self.spacing = 1 / (NODES_PER_WIDTH * hardness)
         self.origin = first - margin
         size = (last - first + 2 * margin) / self.spacing
-        if size >= MAX_NODES:
+        if not size < MAX_NODES:
             raise ValueError(
                 f'thresholds from {first:.4g} to {last:.4g} at hardness {hardness:.4g} need a '
                 f"table of {size:.3g} nodes, more than {MAX_NODES}: use backend='plain'"
