@@ -3,7 +3,6 @@
 _base_ = [
     '_base_/default_runtime.py',
     '_base_/datasets/kth_small.py',
-    '_base_/encoders/bdq.py',
     '_base_/models/small.py',
     '_base_/schedules/retrain_small.py',
 ]
@@ -11,9 +10,8 @@ encoder_file = 'work_dirs/demo/bdq/encoder.json'
 model = dict(
     data_preprocessor=dict(
         type='BDQDataPreprocessor',
-        encoder=_base_.encoder,
+        encoder=dict(file=encoder_file),
         frozen=True,
-        init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
         **_base_.grey,
     ),
     **_base_.privacy_network,

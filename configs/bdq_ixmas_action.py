@@ -2,7 +2,6 @@
 _base_ = [
     '_base_/default_runtime.py',
     '_base_/datasets/ixmas.py',
-    '_base_/encoders/bdq.py',
     '_base_/models/i3d_r50.py',
     '_base_/schedules/retrain_50e.py',
 ]
@@ -10,9 +9,8 @@ encoder_file = 'work_dirs/bdq_ixmas/encoder.json'
 model = dict(
     data_preprocessor=dict(
         type='BDQDataPreprocessor',
-        encoder=_base_.encoder,
+        encoder=dict(file=encoder_file),
         frozen=True,
-        init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
     ),
     **_base_.action_network,
 )

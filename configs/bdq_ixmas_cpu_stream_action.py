@@ -3,17 +3,15 @@
 _base_ = [
     '_base_/default_runtime.py',
     '_base_/datasets/ixmas_small_stream.py',
-    '_base_/encoders/bdq_hard.py',
     '_base_/models/small.py',
     '_base_/schedules/retrain_small.py',
 ]
-encoder_file = 'bdq_plugin/encoders/zoo/bdq_hard_ixmas_take3.json'
+encoder_file = 'bdq_hard_ixmas_take3'
 model = dict(
     data_preprocessor=dict(
         type='BDQDataPreprocessor',
-        encoder=_base_.encoder,
+        encoder=dict(file=encoder_file),
         frozen=True,
-        init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
         **_base_.grey,
     ),
     **_base_.action_network,

@@ -27,11 +27,11 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
+from bdq_plugin import encoder_file
 from bdq_plugin.datasets import KTHDataset
 from bdq_plugin.deploy import PackedError, PackedReader, load_form
 from bdq_plugin.deploy.recognition import load_weights
 from bdq_plugin.encoders import build_encoder, load_encoder, load_zoo_encoder, save_encoder
-from bdq_plugin.encoders import zoo as zoo_folder
 from bdq_plugin.engine import PretrainedBackboneHook
 from bdq_plugin.engine.launch import build_runner
 from bdq_plugin.engine.launch import test as run_test
@@ -174,7 +174,7 @@ def test_the_log_of_mmengine_is_no_exploit(monkeypatch):
 def test_encoder_and_zoo_files(change, tmp_path, monkeypatch):
     path = save_encoder(build_encoder('bdq_hard'), tmp_path / 'evil.json')
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    monkeypatch.setattr(zoo_folder, 'FOLDER', tmp_path)
+    monkeypatch.setattr(encoder_file, 'ZOO', tmp_path)
     for read in (partial(load_encoder, path), partial(load_zoo_encoder, 'evil')):
         with pytest.raises((ValueError, TypeError)):
             read()

@@ -4,8 +4,9 @@
     python tools/recognize.py CONFIG CHECKPOINT 0            # a camera, until Ctrl-C
     python tools/recognize.py CONFIG CHECKPOINT clip.bdq     # codes alone; also .mkv of codes
 
-CONFIG and CHECKPOINT are of stage 2, such as configs/bdq_kth_action.py. A line is one window of
-frames; the last line, of a source that ends, is the mean of all windows.
+CONFIG and CHECKPOINT are of stage 2, such as configs/bdq_kth_action.py, with the same --cfg-options
+as in training, such as encoder_file=FILE. A line is one window of frames; the last line, of a
+source that ends, is the mean of all windows.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import torch
+from mmengine.config import DictAction
 
 from bdq_plugin.deploy.packed import PackedReader
 from bdq_plugin.deploy.recognition import ActionRecognizer, Recognition
 from bdq_plugin.deploy.video_io import CodesVideoReader, SourceError, open_source
+from bdq_plugin.engine.launch import load_config
 
 # Of a live stream, for a recipe that reads whole clips: about as long as an action lasts.
 LIVE_SECONDS = 3.0
@@ -46,6 +49,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--stride', type=int, help='frames between answers (default: half)')
     parser.add_argument('--timeout', type=float, default=10.0, help='silence of an address, s')
     parser.add_argument('--device', default='cpu')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE ...')
     parser.add_argument('--threads', type=int, help='of the network on the CPU')
     return parser.parse_args(arguments)
 
@@ -97,7 +101,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = dict(window=args.window, stride=args.stride)
     try:
         recognizer = ActionRecognizer(
-            args.config, args.checkpoint, labels=read_labels(args.labels), device=args.device
+            load_config(args.config, options=args.cfg_options),
+            args.checkpoint,
+            labels=read_labels(args.labels),
+            device=args.device,
         )
         codes = open_codes(args.source)
         if codes is not None:

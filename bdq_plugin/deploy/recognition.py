@@ -25,6 +25,7 @@ from torch import nn
 
 from ..camera_form import CameraForm
 from ..datasets.video_reader import ArrayReader
+from ..models.encoder_source import describe_by_checkpoint
 from ..paths import find_config
 from ..safe_load import load_checkpoint
 from .streaming import decode
@@ -71,6 +72,8 @@ class ActionRecognizer:
             config = Config.fromfile(find_config(config))
         init_default_scope('mmaction')
         self.config = config
+        if checkpoint is not None:
+            describe_by_checkpoint(config.model, checkpoint)
         self.model: nn.Module = MODELS.build(config.model)
         self.preprocessor = getattr(self.model, 'data_preprocessor', None)
         if not hasattr(self.preprocessor, 'normalize_encoded'):

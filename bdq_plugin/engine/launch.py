@@ -15,6 +15,7 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.runner import Runner
 
 from .. import compat
+from ..models.encoder_source import describe_by_checkpoint
 from ..paths import find_config
 from ..version import __version__
 from .checkpoints import choose_checkpoint, continue_after_restart
@@ -85,6 +86,8 @@ def _use_amp(cfg: Config) -> None:
 def build_runner(cfg: Config) -> Runner:
     """Build the Runner, on GPUs or, where there are none, on the CPU with gloo."""
     choose_checkpoint(cfg)
+    if cfg.get('load_from'):
+        describe_by_checkpoint(cfg.model, cfg.load_from)
     if compat.prepare_distributed(cfg.launcher) == 'gloo':
         set_timeout(cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
         # MMEngine would hand the wrapper a GPU index.

@@ -6,6 +6,8 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from ..models.encoder_source import apply_encoder_switches
+
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _DATA_SWITCHES = ('protocol', 'fold', 'ann_file')
 SWITCHES = (*_DATA_SWITCHES, 'data_root', 'max_epochs', 'encoder', 'encoder_file', 'pretrained')
@@ -21,7 +23,8 @@ def apply_switches(cfg: Config) -> Config:
     ``fold``         fold of every data set
     ``max_epochs``   length of training and of the learning-rate schedule
     ``encoder``      the encoder, as ``model.data_preprocessor.encoder``
-    ``encoder_file`` the trained encoder that a stage-2 run loads
+    ``encoder_file`` the file of the encoder, a path or a name of the zoo; ``encoder`` then names
+                     only what shall differ
     ``pretrained``   ``dict(action=..., privacy=...)``, URLs or local paths; ``None`` turns all off
     ===============  ==========================================================================
 
@@ -39,10 +42,8 @@ def apply_switches(cfg: Config) -> Config:
         for scheduler in cfg.get('param_scheduler', []):
             scheduler.T_max = scheduler.end = cfg.max_epochs
     preprocessor = cfg.model.get('data_preprocessor', {})
-    if 'encoder' in cfg and preprocessor.get('type') == 'BDQDataPreprocessor':
-        preprocessor.encoder = cfg.encoder
-    if 'encoder_file' in cfg:
-        preprocessor.init_cfg = dict(type='Pretrained', checkpoint=cfg.encoder_file)
+    if preprocessor.get('type') == 'BDQDataPreprocessor':
+        apply_encoder_switches(preprocessor, cfg)
     if 'pretrained' in cfg:
         _apply_pretrained(cfg, cfg.pretrained or {})
     return cfg

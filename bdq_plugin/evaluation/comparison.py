@@ -295,8 +295,4 @@ def _recipe(task: Task, settings: Settings, base: Path) -> str:
         lines.append(f'model = dict(alpha={entry.alpha})')
     if settings.train_epochs is not None:
         lines.append(f'max_epochs = {settings.train_epochs}')
-    if build_encoder(entry.preset).config.get('mode') == 'annealed':
-        lines.append(
-            "custom_hooks = [*_base_.custom_hooks, dict(type='HardnessAnnealingHook', end=20.0)]"
-        )
     return '\n'.join(lines) + '\n'

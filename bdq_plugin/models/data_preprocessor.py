@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,24 +10,17 @@ import torch
 from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmaction.registry import MODELS
 from mmaction.utils import SampleList
+from mmengine.logging import MessageHub
 from mmengine.model import stack_batch
 from torch import Tensor
 
-from ..encoders import (
-    ClipEncoder,
-    build_encoder,
-    load_encoder,
-    load_state,
-    load_zoo_encoder,
-    read_encoder_file,
-    zoo_names,
-)
-from ..safe_load import load_checkpoint
+from ..encoders import ClipEncoder
+from ..encoders.files import CHECKPOINT_PREFIX
+from .encoder_source import build_encoder_from_cfg, load_encoder_checkpoint
 
 # Statistics of Kinetics that the released code normalises by, on the scale 0 to 255.
 KINETICS_MEAN = (110.64, 103.16, 96.29)
 KINETICS_STD = (38.76, 37.88, 40.03)
-CHECKPOINT_PREFIX = 'data_preprocessor.encoder.'
 
 
 @dataclass
@@ -47,63 +39,6 @@ class StagedBatch:
     encoded: Tensor | None = None
 
 
-def build_encoder_from_cfg(cfg: str | dict[str, Any] | ClipEncoder) -> ClipEncoder:
-    """Build an encoder from what a config may say.
-
-    Args:
-        cfg: an encoder, the name of a preset or of a trained encoder of the zoo, the path of an
-            ``encoder.json``, ``dict(preset=NAME, ...)`` with
-            arguments that replace the preset's, or ``dict(type=CLASS, ...)`` of MODELS.
-
-    Raises:
-        ValueError: none of these.
-    """
-    if isinstance(cfg, ClipEncoder):
-        return cfg
-    if isinstance(cfg, str):
-        if cfg.endswith('.json'):
-            return load_encoder(cfg)
-        return load_zoo_encoder(cfg) if cfg in zoo_names() else build_encoder(cfg)
-    cfg = dict(cfg)
-    if 'preset' in cfg:
-        return build_encoder(cfg.pop('preset'), **cfg)
-    if 'type' in cfg:
-        return MODELS.build(cfg)
-    raise ValueError(
-        f"encoder={cfg} names no encoder: write encoder='bdq', encoder=dict(preset='bdq', ...) or "
-        "encoder=dict(type='BDQEncoder', ...)"
-    )
-
-
-def load_encoder_checkpoint(
-    encoder: ClipEncoder, path: str | os.PathLike, prefix: str = CHECKPOINT_PREFIX
-) -> None:
-    """Load the learned numbers of an encoder, all of them or none.
-
-    Args:
-        encoder: built like the one that was trained.
-        path: an ``encoder.json``, or a checkpoint (.pth) that holds the encoder under ``prefix``.
-        prefix: ignored for JSON.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file has no encoder, or one of another shape.
-    """
-    path = os.fspath(path)
-    if path.endswith('.json'):
-        load_state(encoder, read_encoder_file(path)['state'], path)
-        return
-    checkpoint = load_checkpoint(path)
-    state = checkpoint.get('state_dict', checkpoint)
-    state = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
-    if not state and encoder.state_dict():
-        raise ValueError(
-            f"{path} holds no encoder: no key begins with '{prefix}'; name a checkpoint of the "
-            'adversarial stage, or another prefix'
-        )
-    load_state(encoder, state, path)
-
-
 @MODELS.register_module()
 class BDQDataPreprocessor(ActionDataPreprocessor):
     """Stack a batch, encode it, and bring it to the networks' range.
@@ -118,12 +53,15 @@ class BDQDataPreprocessor(ActionDataPreprocessor):
     is divided by ``std`` alone: the same as normalising the frames before they are subtracted.
 
     Args:
-        encoder: see :func:`build_encoder_from_cfg`.
-        frozen: keep the encoder in evaluation mode and without gradient (re-training, use).
+        encoder: see :func:`build_encoder_from_cfg`. One of mode ``'annealed'`` grows hard over a
+            training by MMEngine's Runner.
+        frozen: keep the encoder in evaluation mode and without gradient (re-training, use). If it
+            is of a file, a checkpoint with other numbers is refused.
         mean, std: per channel, on the scale 0 to 255; one number each for grey video.
         format_shape: ``'NCTHW'`` for 3D networks, ``'NCHW'`` for 2D networks that read T segments.
-        init_cfg: ``dict(type='Pretrained', checkpoint=PATH, prefix=...)`` loads a trained encoder
-            and fails where it does not fit. MMEngine would skip it silently.
+        init_cfg: ``dict(type='Pretrained', checkpoint=PATH, prefix=...)`` loads the numbers of a
+            trained encoder into this one and fails where they do not fit; ``dict(file=PATH)`` as
+            ``encoder`` takes the whole encoder.
 
     Example:
         >>> model = dict(
@@ -159,6 +97,7 @@ class BDQDataPreprocessor(ActionDataPreprocessor):
         if frozen:
             self.encoder.requires_grad_(False)
             self.encoder.eval()
+            self.register_load_state_dict_pre_hook(_check_numbers)
 
     def init_weights(self) -> None:
         """Load the trained encoder that ``init_cfg`` names."""
@@ -217,10 +156,12 @@ class BDQDataPreprocessor(ActionDataPreprocessor):
                 f'the clip has {frames_NCTHW.shape[1]} channels, mean and std have '
                 f'{self.mean.shape[0]}: give as many numbers as the video has channels'
             )
+        if training and not self.frozen:
+            self.encoder.anneal_(training_progress())
         if training and self.one_frame:
             return self._encode_one_frame(frames_NCTHW, staged)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return self._normalize(self.encoder(self._prepare(frames_NCTHW)))
+            return self._normalize(self.encoder(self.prepare(frames_NCTHW)))
 
     @torch.no_grad()
     def _encode_one_frame(self, frames_NCTHW: Tensor, staged: StagedBatch | None) -> Tensor:
@@ -228,15 +169,15 @@ class BDQDataPreprocessor(ActionDataPreprocessor):
         index = int(torch.randint(frames_NCTHW.shape[2] - drops, ()))
         if not self.encoder.uses_whole_clip:
             part = frames_NCTHW[:, :, index : index + 1 + drops]
-            return self._normalize(self.encoder(self._prepare(part)))
+            return self._normalize(self.encoder(self.prepare(part)))
         encoded = staged.encoded if staged else None
         if encoded is None:
-            encoded = self.encoder(self._prepare(frames_NCTHW))
+            encoded = self.encoder(self.prepare(frames_NCTHW))
         if staged:
             staged.encoded = encoded
         return self._normalize(encoded[:, :, index : index + 1])
 
-    def _prepare(self, frames_NCTHW: Tensor) -> Tensor:
+    def prepare(self, frames_NCTHW: Tensor) -> Tensor:
         """Frames on the scale 0 to 255 to the units that the encoder expects."""
         x_NCTHW = frames_NCTHW.float() / 255
         return (x_NCTHW - self.mean) / self.std if self.encoder.expects_normalized else x_NCTHW
@@ -252,3 +193,35 @@ class BDQDataPreprocessor(ActionDataPreprocessor):
         if self.encoder.signed:
             return encoded_NCTHW / self.std
         return (encoded_NCTHW - self.mean) / self.std
+
+
+def training_progress() -> float:
+    """How much of a training by MMEngine's Runner is done: 0 in its first epoch, 1 in its last.
+
+    By iterations where there are no epochs; 0 outside of a training.
+    """
+    info = MessageHub.get_current_instance().runtime_info
+    for done, whole in (('epoch', 'max_epochs'), ('iter', 'max_iters')):
+        if info.get(whole) and info[whole] > 1:
+            return info.get(done, 0) / (info[whole] - 1)
+    return 0.0
+
+
+def _check_numbers(
+    preprocessor: BDQDataPreprocessor, state: dict[str, Tensor], prefix: str, *_: Any
+) -> None:
+    """Before weights are loaded: a frozen encoder of a file has the numbers that the file says."""
+    encoder = preprocessor.encoder
+    if encoder.source is None:
+        return
+    kept = {name for key in encoder.overrides for name in encoder.initial.get(key, ())}
+    for name, own in encoder.state_dict().items():
+        loaded = state.get(f'{prefix}encoder.{name}')
+        if loaded is None or name in kept or loaded.shape != own.shape:
+            continue
+        if not torch.allclose(loaded.to(own), own, rtol=1e-5, atol=1e-7):
+            raise ValueError(
+                f"the checkpoint was trained on another encoder than {encoder.source}: '{name}' "
+                f'is {loaded.tolist()} there, {own.tolist()} here; name the encoder that it was '
+                'trained on (encoder_file=...), or the checkpoint itself as encoder_file'
+            )

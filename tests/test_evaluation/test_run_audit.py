@@ -17,6 +17,7 @@ from bdq_plugin.evaluation.pooling import pool
 from bdq_plugin.evaluation.results import Cell, claim, read_result
 from bdq_plugin.evaluation.settings import Panel, load_data, load_panel
 from bdq_plugin.evaluation.tables import audit_table
+from bdq_plugin.models import BDQDataPreprocessor
 
 CELL = Cell('kth', 'scenario', 1, 'none', 'soft', 0, 'tiny')
 
@@ -158,10 +159,27 @@ def test_an_encoder_is_found_by_file_and_preset(tmp_path: Path) -> None:
     assert resolve_encoder('sign_2').origin == dict(kind='preset', trained=False)
     with pytest.raises(ValueError, match="unknown encoder 'nobody'"):
         resolve_encoder('nobody')
-    with pytest.raises(ValueError, match='--preset'):
-        resolve_encoder('epoch_3.pth')
     with pytest.raises(FileNotFoundError, match='no encoder file'):
         resolve_encoder('nowhere/encoder.json')
+    with pytest.raises(ValueError, match="mode 'soft' there, 'hard' here"):
+        resolve_encoder(str(folder / 'encoder.json'), preset='bdq_hard')
+
+
+def test_an_encoder_is_found_in_a_checkpoint(tmp_path: Path) -> None:
+    state = BDQDataPreprocessor(dict(preset='bdq_hard', sigma=2.5)).state_dict(
+        prefix='data_preprocessor.'
+    )
+    torch.save(dict(state_dict=state), tmp_path / 'epoch_1.pth')
+    # What an older version wrote says nothing of the encoder.
+    torch.save(dict(state_dict=dict(state)), tmp_path / 'epoch_2.pth')
+    new, old = (str(tmp_path / name) for name in ('epoch_1.pth', 'epoch_2.pth'))
+    for audited in (resolve_encoder(new), resolve_encoder(old, preset='bdq_hard')):
+        assert audited.encoder.quantize.mode == 'hard'
+        assert audited.encoder.blur.sigma.item() == pytest.approx(2.5)
+    with pytest.raises(ValueError, match='--preset'):
+        resolve_encoder(old)
+    with pytest.raises(ValueError, match="mode 'hard' there, 'soft' here"):
+        resolve_encoder(new, preset='bdq')
 
 
 @TRANSFORMS.register_module(force=True)

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bdq_plugin.encoders import build_encoder, load_zoo_encoder, read_zoo_file, save_encoder, zoo
+from bdq_plugin import encoder_file
+from bdq_plugin.encoders import build_encoder, load_zoo_encoder, read_zoo_file, save_encoder
 from bdq_plugin.evaluation.candidates import resolve_encoder
 from bdq_plugin.evaluation.publishing import publish
 from bdq_plugin.evaluation.results import FORMAT, FORMAT_VERSION, write_json
@@ -14,7 +15,7 @@ from bdq_plugin.evaluation.results import FORMAT, FORMAT_VERSION, write_json
 def own_zoo(tmp_path: Path, monkeypatch) -> Path:
     folder = tmp_path / 'zoo'
     folder.mkdir()
-    monkeypatch.setattr(zoo, 'FOLDER', folder)
+    monkeypatch.setattr(encoder_file, 'ZOO', folder)
     return folder
 
 

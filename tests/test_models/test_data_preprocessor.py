@@ -208,12 +208,12 @@ class TestPretrained:
     def test_another_number_of_thresholds(self, trained, tmp_path):
         path = save_encoder(trained, tmp_path / 'encoder.json')
         cfg = recognizer(encoder=dict(preset='bdq', num_levels=8), init_cfg=self.init_cfg(path))
-        with pytest.raises(ValueError, match=r'shape \(15,\).*\(7,\).*num_levels'):
+        with pytest.raises(ValueError, match='encoder.json .* num_levels 16 there, 8 here'):
             MODELS.build(cfg).init_weights()
 
     def test_missing_file(self, tmp_path):
         model = MODELS.build(recognizer(encoder='bdq', init_cfg=self.init_cfg(tmp_path / 'n.pth')))
-        with pytest.raises(FileNotFoundError, match='train first'):
+        with pytest.raises(FileNotFoundError, match='train one first'):
             model.init_weights()
 
     def test_other_initialisation_is_refused(self):

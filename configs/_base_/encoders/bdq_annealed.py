@@ -1,2 +1,2 @@
-# Soft at first, a staircase in the end: HardnessAnnealingHook raises H over training.
+# Soft at first, a staircase in the end: H rises over training by itself.
 encoder = dict(preset='bdq_annealed')

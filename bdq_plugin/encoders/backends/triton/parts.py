@@ -36,7 +36,7 @@ HAS_RECIPROCAL = tl.constexpr(torch.version.cuda is not None and not INTERPRETED
 # ------------------------------------------------------------------ the blur
 @triton.jit
 def blur_kernel(sigma, HALF: tl.constexpr):
-    """The blur's taps from the middle outwards and their derivatives to sigma, as in form.py."""
+    """The blur's taps from the middle outwards and their derivatives to sigma, see operation.py."""
     taps = (1.0,)
     slopes = (0.0,)
     if HALF > 0:
@@ -135,20 +135,46 @@ def motion_of(now, before, DIFFERENCE: tl.constexpr):
 
 # ------------------------------------------------------------------ the staircase
 @triton.jit
-def units(motion, low, span, K: tl.constexpr, HARD: tl.constexpr):
+def units(motion, low, high, eps, K: tl.constexpr, HARD: tl.constexpr):
     """The rows in units of a level.
 
-    Whole levels are rounded as in the plain form: a difference of 0 may lie on a threshold.
+    Whole levels are rounded as in the plain form, see ``functional.to_levels``: a difference of 0
+    may lie on a threshold.
     """
-    scale = K / span
-    shift = -low * scale
+    width = high - low
+    span = width + eps
     units = ()
-    for r in tl.static_range(ROWS):
-        if HARD:
-            units = units + (tl.div_rn(K * (motion[r] - low), span),)
-        else:
+    if HARD:
+        middle = 0.5 * (low + high)
+        below = tl.div_rn(0.5 * width, span)
+        for r in tl.static_range(ROWS):
+            units = units + (K * (tl.div_rn(motion[r] - middle, span) + below),)
+    else:
+        scale = K / span
+        shift = -low * scale
+        for r in tl.static_range(ROWS):
             units = units + (tl.fma(motion[r], scale, shift),)
     return units
+
+
+@triton.jit
+def none_of(thresholds, K: tl.constexpr):
+    """0, or no number where a threshold is none."""
+    found = tl.load(thresholds)
+    found = tl.where(found == found, 0.0, float('nan'))
+    for k in range(1, K):
+        b = tl.load(thresholds + k)
+        found += tl.where(b == b, 0.0, float('nan'))
+    return found
+
+
+@triton.jit
+def keep_none(levels, u):
+    """The levels of the rows u, none for what is no number."""
+    kept = ()
+    for r in tl.static_range(ROWS):
+        kept = kept + (tl.where(u[r] == u[r], levels[r], u[r]),)
+    return kept
 
 
 @triton.jit

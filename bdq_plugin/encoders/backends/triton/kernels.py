@@ -20,7 +20,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from .triton_parts import (
+from .parts import (
     CHUNK,
     COLUMNS,
     LOG2_E,
@@ -28,7 +28,9 @@ from .triton_parts import (
     blur,
     blur_kernel,
     count_levels,
+    keep_none,
     motion_of,
+    none_of,
     number_of_program,
     place,
     read_thresholds,
@@ -68,13 +70,17 @@ def range_kernel(
             motion = motion_of(now, before, DIFFERENCE)
             for r in tl.static_range(ROWS):
                 valid = (w < WIDTH) & (h + r < HEIGHT)
-                least = tl.minimum(least, tl.where(valid, motion[r], float('inf')))
-                greatest = tl.maximum(greatest, tl.where(valid, motion[r], float('-inf')))
+                # What is no number makes the range none.
+                low = tl.where(valid, motion[r], float('inf'))
+                high = tl.where(valid, motion[r], float('-inf'))
+                least = tl.minimum(least, low, tl.PropagateNan.ALL)
+                greatest = tl.maximum(greatest, high, tl.PropagateNan.ALL)
         before = now
         x += HEIGHT * WIDTH
     ends += 2 * number_of_program()
-    tl.store(ends, tl.min(least))
-    tl.store(ends + 1, tl.max(greatest))
+    none = tl.sum(tl.where(least == least, 0.0, float('nan')))
+    tl.store(ends, tl.min(least) + none)
+    tl.store(ends + 1, tl.max(greatest) + none)
 
 
 @triton.jit
@@ -109,7 +115,9 @@ def forward_kernel(
     plane = tl.program_id(0).to(tl.int64)
     low = tl.load(lows + plane // planes_a_range)
     high = tl.load(highs + plane // planes_a_range)
-    span, step = high - low + eps, tl.maximum((high - low) / K, eps)
+    step = tl.maximum((high - low) / K, eps)
+    if HARD:
+        low += none_of(thresholds, K)
     taps, slopes = blur_kernel(sigma, HALF)
     x += plane * FRAMES * HEIGHT * WIDTH
     y += plane * (FRAMES - DIFFERENCE) * HEIGHT * WIDTH
@@ -117,7 +125,7 @@ def forward_kernel(
     for t in range(FRAMES):
         now, now_by_sigma = blur(x, taps, slopes, h, w, HEIGHT, WIDTH, HALF, ZEROS, WHOLE)
         if (not DIFFERENCE) or t > 0:
-            u = units(motion_of(now, before, DIFFERENCE), low, span, K, HARD)
+            u = units(motion_of(now, before, DIFFERENCE), low, high, eps, K, HARD)
             if NEAR:
                 levels = ()
                 for r in tl.static_range(ROWS):
@@ -125,6 +133,8 @@ def forward_kernel(
                     levels = levels + (total,)
             else:
                 levels = count_levels(u, thresholds, 0, hardness, K, K, HARD)
+            if HARD:
+                levels = keep_none(levels, u)
             for r in tl.static_range(ROWS):
                 value = tl.fma(levels[r], step, low)
                 valid = (w < WIDTH) & (h + r < HEIGHT)
@@ -224,7 +234,7 @@ def backward_kernel(
         if (not DIFFERENCE) or t > 0:
             motion = motion_of(now, before, DIFFERENCE)
             by_sigma = motion_of(now_by_sigma, before_by_sigma, DIFFERENCE)
-            u = units(motion, low, high - low + eps, K, HARD)
+            u = units(motion, low, high, eps, K, HARD)
             if ENDS and HARD:
                 whole = count_levels(u, thresholds, first, hardness, K, COUNT, HARD)
             for r in tl.static_range(ROWS):

@@ -87,16 +87,21 @@ def _scale_and_shift(row, scale, shift):
 
 
 @compiled
-def _count_below(motion, low, span, thresholds, u, counts):
-    """Hard levels, in the order of ``functional.quantize``."""
+def _count_below(motion, to_levels, thresholds, u, counts):
+    """Hard levels into ``u``, in the order of ``functional.to_levels``; none for no number."""
     steps = np.float32(thresholds.size)
+    middle, span, below = to_levels
     for w in range(u.size):
-        u[w] = steps * (motion[w] - low) / span
+        u[w] = steps * ((motion[w] - middle) / span + below)
     counts[:] = thresholds.size
     for k in range(thresholds.size):
         threshold = thresholds[k]
+        if np.isnan(threshold):
+            u[:] = threshold
         for w in range(u.size):
             counts[w] -= np.int32(u[w] <= threshold)
+    for w in range(u.size):
+        u[w] = np.float32(counts[w]) if u[w] == u[w] else u[w]
 
 
 # A sum over a frame may be taken in any order, so in vectors.
@@ -202,15 +207,14 @@ def soft_levels(y, low, step, to_nodes, first_node, terms):
 
 
 @compiled
-def hard_levels(y, low, span, step, thresholds):
+def hard_levels(y, low, step, to_levels, thresholds):
     """Replace motion by the hard staircase."""
     size = y.shape[1] * y.shape[2]
     u, counts = np.empty(size, np.float32), np.empty(size, np.int32)
     for t in range(y.shape[0]):
         frame = y[t].reshape(-1)
-        _count_below(frame, low, span, thresholds, u, counts)
-        for i in range(size):
-            frame[i] = counts[i]
+        _count_below(frame, to_levels, thresholds, u, counts)
+        frame[:] = u
         _scale_and_shift(frame, step, low)
 
 
@@ -224,7 +228,7 @@ def backward(
     difference,
     low,
     high,
-    span,
+    to_levels,
     to_nodes,
     first_node,
     slope_terms,
@@ -275,9 +279,7 @@ def backward(
                 sums[0] += _dot3(g_frame, levels, by_sigma)
             if needs_ends:
                 if hard:
-                    _count_below(motion, low, span, thresholds, levels, counts)
-                    for i in range(levels.size):
-                        levels[i] = counts[i]
+                    _count_below(motion, to_levels, thresholds, levels, counts)
                     sums[1] += _dot(g_frame, levels)
                 for end, at in ((low, 2), (high, 4)):
                     count, total = _count_and_sum_where(motion, end, by_sigma)

@@ -7,7 +7,7 @@
                  and their derivative to sigma, in forward mode   --> sigma
 
 What autograd would store of the plain form (a blurred clip, a difference, K sigmoids) is computed
-again, frame by frame, in :mod:`~bdq_plugin.encoders.cpu_kernels`. Sigma is one number, so its
+again, frame by frame, in :mod:`.kernels`. Sigma is one number, so its
 gradient is taken in forward mode, which stores nothing either.
 
 Hard output is bit for bit that of the plain form; soft output and gradients differ in rounding.
@@ -25,9 +25,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from . import cpu_kernels
-from .form import Form, kernel_and_slope
-from .staircase import StaircaseTable, gradients
+from ..gradients import gradients
+from ..operation import Operation, kernel_and_slope
+from . import kernels
+from .table import StaircaseTable
 
 Result = TypeVar('Result')
 
@@ -39,7 +40,7 @@ def encode(
     low: Tensor,
     high: Tensor,
     hardness: Tensor,
-    form: Form,
+    op: Operation,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Blur, difference and quantiser of a clip, differentiable once to sigma and the thresholds.
 
@@ -49,7 +50,7 @@ def encode(
         thresholds_K: shape (K,), in units of a level.
         low, high: the fixed range, shape (), constants; unused for other ranges.
         hardness: slope of the sigmoids, shape (), a constant.
-        form: what is computed.
+        op: what is computed.
 
     Returns:
         The encoded clip (N, C, T or T - 1, H, W), and the low and high ends of its range, of shape
@@ -62,11 +63,11 @@ def encode(
     needs_gradient = x_NCTHW.requires_grad and torch.is_grad_enabled()
     if x_NCTHW.device.type != 'cpu' or x_NCTHW.dtype != torch.float32 or needs_gradient:
         raise ValueError(
-            "backend='lean' takes float32 clips on the CPU that need no gradient themselves, got "
+            "backend='numba' takes float32 clips on the CPU that need no gradient themselves, got "
             f'{x_NCTHW.dtype} on {x_NCTHW.device}, requires_grad={x_NCTHW.requires_grad}: use '
             "backend='auto'"
         )
-    return _Encode.apply(x_NCTHW, sigma, thresholds_K, low, high, hardness, form)
+    return _Encode.apply(x_NCTHW, sigma, thresholds_K, low, high, hardness, op)
 
 
 class _Encode(torch.autograd.Function):
@@ -79,25 +80,23 @@ class _Encode(torch.autograd.Function):
         low: Tensor,
         high: Tensor,
         hardness: Tensor,
-        form: Form,
+        op: Operation,
     ) -> tuple[Tensor, Tensor, Tensor]:
         table = StaircaseTable(thresholds, hardness.item())
-        y = x.new_empty((*x.shape[:2], x.shape[2] - form.difference, *x.shape[3:]))
+        y = x.new_empty((*x.shape[:2], x.shape[2] - op.difference, *x.shape[3:]))
         x_planes, y_planes = _planes(x), _planes(y)
-        taps, _ = kernel_and_slope(sigma, form)
+        taps, _ = kernel_and_slope(sigma, op)
 
         def store(plane: int) -> tuple[np.float32, np.float32]:
             motion = y_planes[plane]
-            cpu_kernels.store_motion(
-                x_planes[plane], taps.numpy(), form.zeros, form.difference, motion
-            )
+            kernels.store_motion(x_planes[plane], taps.numpy(), op.zeros, op.difference, motion)
             return motion.min(), motion.max()
 
         ends = _each(store, len(x_planes))
-        low, high = _range(low, high, ends, len(x), form)
-        quantiser = _Quantiser(table, thresholds, low, high, form, x.shape[1])
+        low, high = _range(low, high, ends, len(x), op)
+        quantiser = _Quantiser(table, thresholds, low, high, op, x.shape[1])
         _each(lambda plane: quantiser(plane, y_planes[plane]), len(y_planes))
-        ctx.form, ctx.table = form, table
+        ctx.op, ctx.table = op, table
         ctx.save_for_backward(x, sigma, thresholds, low, high)
         ctx.mark_non_differentiable(low, high)
         return y, low, high
@@ -106,31 +105,31 @@ class _Encode(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, g: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, sigma, thresholds, low, high = ctx.saved_tensors
-        form = ctx.form
+        op = ctx.op
         needs_sigma = ctx.needs_input_grad[1]
-        quantiser = _Quantiser(ctx.table, thresholds, low, high, form, x.shape[1])
-        kernels = [k.numpy() for k in kernel_and_slope(sigma, form)]
+        quantiser = _Quantiser(ctx.table, thresholds, low, high, op, x.shape[1])
+        taps = [k.numpy() for k in kernel_and_slope(sigma, op)]
         x_planes = _planes(x)
         g_planes = [g[n, c] for n in range(len(g)) for c in range(g.shape[1])]
 
         def sum_up(plane: int) -> tuple[np.ndarray, np.ndarray]:
             g_plane = g_planes[plane].contiguous().numpy()
-            return quantiser.backward(plane, x_planes[plane], g_plane, kernels, needs_sigma)
+            return quantiser.backward(plane, x_planes[plane], g_plane, taps, needs_sigma)
 
-        moments = np.zeros((len(low), cpu_kernels.MOMENTS, ctx.table.size))
+        moments = np.zeros((len(low), kernels.MOMENTS, ctx.table.size))
         totals = np.zeros((len(low), 6))
         for plane, (by_node, total) in enumerate(_each(sum_up, len(x_planes))):
             moments[quantiser.group(plane)] += by_node
             totals[quantiser.group(plane)] += total
         by_sigma, hard_value, *ties = torch.from_numpy(totals).unbind(1)
         sums = ctx.table.sums(moments)
-        if form.hard:
+        if op.hard:
             sums = dataclasses.replace(sums, value=hard_value)
-        g_thresholds, g_low, g_high = gradients(sums, low, high, form.eps)
+        g_thresholds, g_low, g_high = gradients(sums, low, high, op.eps)
         g_sigma = None
         if needs_sigma:
             g_sigma = (quantiser.slope_scale * by_sigma).sum()
-            if form.range != 'fixed':
+            if op.range != 'fixed':
                 low_count, low_slope, high_count, high_slope = ties
                 # All values that attain an end share its gradient, as in torch.amin and amax.
                 g_sigma += (g_low * low_slope / low_count + g_high * high_slope / high_count).sum()
@@ -147,20 +146,23 @@ class _Quantiser:
         thresholds: Tensor,
         low: Tensor,
         high: Tensor,
-        form: Form,
+        op: Operation,
         channels: int,
     ) -> None:
-        self.table, self.form, self.channels = table, form, channels
+        self.table, self.op, self.channels = table, op, channels
         self.thresholds = thresholds.detach().numpy()
         steps = thresholds.numel()
         step = (high - low) / steps
-        span, step = high - low + form.eps, step.clamp(min=form.eps)
+        span, step = high - low + op.eps, step.clamp(min=op.eps)
         to_nodes = steps / table.spacing / span.double()
         self.slope_scale = step * to_nodes
         # Scalars of the kernels, float32.
-        self._low, self._high, self._span, self._step, self._to_nodes = (
-            numbers.float().numpy() for numbers in (low, high, span, step, to_nodes)
+        self._low, self._high, self._step, self._to_nodes = (
+            numbers.float().numpy() for numbers in (low, high, step, to_nodes)
         )
+        # Middle of the range, its span, and what lies below the middle as a part of the span.
+        parts = [(low + high) / 2, span, (high - low) / 2 / span]
+        self._to_levels = torch.stack(parts, 1).float().numpy()
         self._first_node = np.float32(table.origin / table.spacing)
 
     def group(self, plane: int) -> int:
@@ -171,33 +173,33 @@ class _Quantiser:
         """Quantise the motion of one channel in place."""
         i = self.group(plane)
         low, step = self._low[i], self._step[i]
-        if self.form.hard:
-            cpu_kernels.hard_levels(y, low, self._span[i], step, self.thresholds)
+        if self.op.hard:
+            kernels.hard_levels(y, low, step, self._to_levels[i], self.thresholds)
         else:
             terms = self.table.value_terms
-            cpu_kernels.soft_levels(y, low, step, self._to_nodes[i], self._first_node, terms)
+            kernels.soft_levels(y, low, step, self._to_nodes[i], self._first_node, terms)
 
     def backward(
-        self, plane: int, x: np.ndarray, g: np.ndarray, kernels: list[np.ndarray], needs_sigma: bool
+        self, plane: int, x: np.ndarray, g: np.ndarray, taps: list[np.ndarray], needs_sigma: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The sums of :func:`cpu_kernels.backward` over one channel."""
+        """The sums of :func:`kernels.backward` over one channel."""
         i = self.group(plane)
-        return cpu_kernels.backward(
+        return kernels.backward(
             x,
             g,
-            *kernels,
-            self.form.zeros,
-            self.form.difference,
+            *taps,
+            self.op.zeros,
+            self.op.difference,
             self._low[i],
             self._high[i],
-            self._span[i],
+            self._to_levels[i],
             self._to_nodes[i],
             self._first_node,
             self.table.slope_terms,
             self.thresholds,
             needs_sigma,
-            self.form.range != 'fixed',
-            self.form.hard,
+            self.op.range != 'fixed',
+            self.op.hard,
         )
 
 
@@ -222,15 +224,15 @@ def _each(step: Callable[[int], Result], count: int) -> list[Result]:
 
 
 def _range(
-    low: Tensor, high: Tensor, ends: list[tuple[np.float32, np.float32]], clips: int, form: Form
+    low: Tensor, high: Tensor, ends: list[tuple[np.float32, np.float32]], clips: int, op: Operation
 ) -> tuple[Tensor, Tensor]:
     """The ends of the range, as given or those of the motion of each clip or of all.
 
     ``ends`` are those of each channel. torch would find them as fast, but its threads then wait
     for more to do, and the threads of the channels would share the cores with them.
     """
-    if form.range == 'fixed':
+    if op.range == 'fixed':
         # The buffers may change before the backward pass.
         return low.detach().float().reshape(1).clone(), high.detach().float().reshape(1).clone()
-    by_range = torch.from_numpy(np.array(ends)).view(clips if form.range == 'clip' else 1, -1, 2)
+    by_range = torch.from_numpy(np.array(ends)).view(clips if op.range == 'clip' else 1, -1, 2)
     return by_range[..., 0].amin(1), by_range[..., 1].amax(1)

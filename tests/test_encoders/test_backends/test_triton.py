@@ -14,7 +14,7 @@ def test_in_the_interpreter():
     tests = Path(__file__).with_name('triton_in_interpreter.py')
     result = subprocess.run(
         [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-o', 'addopts=', tests],
-        cwd=tests.parents[2],
+        cwd=tests.parents[3],
         env={**os.environ, 'TRITON_INTERPRET': '1', 'OMP_NUM_THREADS': '1'},
         capture_output=True,
         text=True,

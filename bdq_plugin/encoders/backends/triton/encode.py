@@ -14,17 +14,17 @@ import triton
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..camera_form import CameraForm
-from .form import Form
-from .staircase import Sums, gradients
-from .triton_kernels import (
+from ....camera_form import CameraForm
+from ..gradients import Sums, gradients
+from ..operation import Operation
+from .kernels import (
     EXTRA_SUMS,
     backward_kernel,
     codes_kernel,
     forward_kernel,
     range_kernel,
 )
-from .triton_parts import CHUNK, COLUMNS, INTERPRETED, ROWS
+from .parts import CHUNK, COLUMNS, INTERPRETED, ROWS
 
 
 def encode(
@@ -34,11 +34,11 @@ def encode(
     low: Tensor,
     high: Tensor,
     hardness: Tensor,
-    form: Form,
+    op: Operation,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Blur, difference and quantiser, differentiable once to sigma and the thresholds.
 
-    Arguments and results are those of :func:`bdq_plugin.encoders.lean.encode`, on a CUDA device.
+    Arguments and results are those of :func:`..plain.encode`, on a CUDA device.
 
     Raises:
         ValueError: another device or dtype, or an input that needs gradient.
@@ -50,11 +50,11 @@ def encode(
             f'themselves, got {x_NCTHW.dtype} on {x_NCTHW.device}, requires_grad='
             f"{x_NCTHW.requires_grad}: use backend='auto'"
         )
-    return _Encode.apply(x_NCTHW.contiguous(), sigma, thresholds_K, low, high, hardness, form)
+    return _Encode.apply(x_NCTHW.contiguous(), sigma, thresholds_K, low, high, hardness, op)
 
 
 def integer_codes(frames_NCTHW: Tensor, form: CameraForm) -> Tensor:
-    """Levels of uint8 frames, those of :meth:`bdq_plugin.encoders.IntegerForm.codes` bit for bit.
+    """Levels of uint8 frames, those of :func:`.integer.integer_codes` bit for bit.
 
     Args:
         frames_NCTHW: uint8 frames (N, C, T, H, W) on a CUDA device.
@@ -86,23 +86,23 @@ class _Encode(torch.autograd.Function):
         low: Tensor,
         high: Tensor,
         hardness: Tensor,
-        form: Form,
+        op: Operation,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        half = 0 if sigma is None else form.kernel_size // 2
-        grid, constants = _launch(x, half, form.zeros, form.difference)
+        half = 0 if sigma is None else op.kernel_size // 2
+        grid, constants = _launch(x, half, op.zeros, op.difference)
         width = _number(sigma, x)
-        if form.range == 'fixed':
+        if op.range == 'fixed':
             # The buffers may change before the backward pass.
             low, high = (end.detach().to(x).reshape(1).clone() for end in (low, high))
         else:
             ends = x.new_empty((x.shape[0], grid[1] * grid[2] * x.shape[1], 2))
             range_kernel[grid](x, width, ends, **constants)
-            axes = 1 if form.range == 'clip' else (0, 1)
+            axes = 1 if op.range == 'clip' else (0, 1)
             low, high = ends[..., 0].amin(axes).view(-1), ends[..., 1].amax(axes).view(-1)
         thresholds = thresholds.detach().to(x).contiguous()
         hardness = hardness.detach().to(x).clone()
-        y = x.new_empty((*x.shape[:2], x.shape[2] - form.difference, *x.shape[3:]))
-        one_by_one = form.hard or thresholds.numel() > CHUNK.value
+        y = x.new_empty((*x.shape[:2], x.shape[2] - op.difference, *x.shape[3:]))
+        one_by_one = op.hard or thresholds.numel() > CHUNK.value
         for near in (False,) if one_by_one else (True, False):
             forward_kernel[grid](
                 x,
@@ -112,14 +112,14 @@ class _Encode(torch.autograd.Function):
                 low,
                 high,
                 hardness,
-                form.eps,
+                op.eps,
                 grid[0] // len(low),
                 NEAR=near,
                 K=thresholds.numel(),
-                HARD=form.hard,
+                HARD=op.hard,
                 **constants,
             )
-        ctx.form = form
+        ctx.op = op
         ctx.save_for_backward(x, sigma, thresholds, low, high, hardness)
         ctx.mark_non_differentiable(low, high)
         return y, low, high
@@ -128,9 +128,9 @@ class _Encode(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, g: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, sigma, thresholds, low, high, hardness = ctx.saved_tensors
-        form, count = ctx.form, thresholds.numel()
-        half = 0 if sigma is None else form.kernel_size // 2
-        (planes, *strips), constants = _launch(x, half, form.zeros, form.difference)
+        op, count = ctx.op, thresholds.numel()
+        half = 0 if sigma is None else op.kernel_size // 2
+        (planes, *strips), constants = _launch(x, half, op.zeros, op.difference)
         chunks, held = triton.cdiv(count, CHUNK.value), min(count, CHUNK.value)
         sums = x.new_empty((planes, chunks, strips[0] * strips[1], held + EXTRA_SUMS.value))
         g, width = g.contiguous(), _number(sigma, x)
@@ -144,14 +144,14 @@ class _Encode(torch.autograd.Function):
                 low,
                 high,
                 hardness,
-                form.eps,
+                op.eps,
                 planes // len(low),
                 chunks,
                 NEAR=near,
                 K=count,
                 COUNT=held,
-                HARD=form.hard,
-                ENDS=form.range != 'fixed',
+                HARD=op.hard,
+                ENDS=op.range != 'fixed',
                 SIGMA=ctx.needs_input_grad[1],
                 **constants,
             )
@@ -162,15 +162,15 @@ class _Encode(torch.autograd.Function):
         # What does not depend on thresholds, every chunk has found.
         one = sums[:, 0, held]
         low_count, low_slope, high_count, high_slope = sums[:, 0, held + 5 :].unbind(1)
-        step = ((high - low) / count).clamp(min=form.eps)
+        step = ((high - low) / count).clamp(min=op.eps)
         g_sigma = None
         if ctx.needs_input_grad[1]:
-            g_sigma = (step * count / (high - low + form.eps) * by_sigma).sum()
-        if form.range == 'fixed':
+            g_sigma = (step * count / (high - low + op.eps) * by_sigma).sum()
+        if op.range == 'fixed':
             g_thresholds = (step[:, None] * by_threshold).sum(0)
         else:
             total = Sums(one, value, slope, slope_u, by_threshold)
-            g_thresholds, g_low, g_high = gradients(total, low, high, form.eps)
+            g_thresholds, g_low, g_high = gradients(total, low, high, op.eps)
             if g_sigma is not None:
                 # All values that attain an end share its gradient, as in torch.amin and amax.
                 g_sigma += (g_low * low_slope / low_count + g_high * high_slope / high_count).sum()

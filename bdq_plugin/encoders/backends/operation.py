@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .functional import gaussian_blur, gaussian_kernel, temporal_difference
+from ..functional import gaussian_blur, gaussian_kernel, temporal_difference
 
 
 @dataclass(frozen=True)
-class Form:
+class Operation:
     """Which parts an encoder has, for the backends that compute all of them in one function.
 
     Attributes:
@@ -20,6 +20,7 @@ class Form:
         hard: whole levels forward, the gradient of the soft staircase backward.
         eps: guard of the range, see :func:`~bdq_plugin.encoders.functional.quantize`.
         kernel_size, padding: of the blur, if there is one.
+        dither: standard deviation of the noise before the thresholds; only plain takes any.
     """
 
     difference: bool
@@ -28,6 +29,7 @@ class Form:
     eps: float
     kernel_size: int = 5
     padding: str = 'replicate'
+    dither: float = 0.0
 
     @property
     def zeros(self) -> bool:
@@ -41,17 +43,21 @@ class Form:
         return gaussian_blur(x_NCTHW, sigma, self.kernel_size, self.padding)
 
     def motion(self, x_NCTHW: Tensor, sigma: Tensor | None) -> Tensor:
-        """The clip as the quantiser meets it: blurred and differenced."""
-        blurred = self.blur(x_NCTHW, sigma)
-        return temporal_difference(blurred) if self.difference else blurred
+        """The clip as the quantiser meets it: blurred, differenced and dithered."""
+        values = self.blur(x_NCTHW, sigma)
+        if self.difference:
+            values = temporal_difference(values)
+        if self.dither:
+            values = values + self.dither * torch.randn_like(values)
+        return values
 
 
-def kernel_and_slope(sigma: Tensor | None, form: Form) -> tuple[Tensor, Tensor]:
+def kernel_and_slope(sigma: Tensor | None, op: Operation) -> tuple[Tensor, Tensor]:
     """The blur's taps along one axis and their derivative to sigma, float32; 1 and 0 if no blur."""
     if sigma is None:
         return torch.ones(1), torch.zeros(1)
     sigma = sigma.detach()
-    kernel, half = gaussian_kernel(sigma, form.kernel_size), form.kernel_size // 2
+    kernel, half = gaussian_kernel(sigma, op.kernel_size), op.kernel_size // 2
     # A tap grows as its weight does (offset^2 / sigma^3), less what all of them grow by on average.
     growth = torch.arange(-half, half + 1, dtype=sigma.dtype, device=sigma.device) ** 2 / sigma**3
     return kernel.float(), (kernel * (growth - (kernel * growth).sum())).float()

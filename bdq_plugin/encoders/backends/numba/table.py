@@ -9,11 +9,12 @@ moments ``sum g``, ``sum g f`` and ``sum g f^2`` of each node, where ``f`` is th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from ..gradients import Sums
 
 # Nodes per width 1 / H of a sigmoid: the cubic that is left out is below (1 / 64)^3 / 48 < 1e-7.
 NODES_PER_WIDTH = 32
@@ -23,25 +24,6 @@ MAX_NODES = 1 << 18
 HALF_WINDOW = int(SATURATION * NODES_PER_WIDTH)
 # exp(-H u) at evenly spaced nodes, from one to the next; a shift of the nodes is one factor.
 DECAY = np.exp((HALF_WINDOW - np.arange(2 * HALF_WINDOW)) / NODES_PER_WIDTH)
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Sums over the pixels of each of G groups, weighted by the incoming gradient g.
-
-    Attributes:
-        one: ``sum g``, shape (G,).
-        value: ``sum g y(u)``, shape (G,).
-        slope: ``sum g y'(u)``, shape (G,).
-        slope_u: ``sum g y'(u) u``, shape (G,).
-        thresholds: ``sum g dy/db_k``, shape (G, K).
-    """
-
-    one: Tensor
-    value: Tensor
-    slope: Tensor
-    slope_u: Tensor
-    thresholds: Tensor
 
 
 class StaircaseTable:
@@ -67,7 +49,7 @@ class StaircaseTable:
         self.spacing = 1 / (NODES_PER_WIDTH * hardness)
         self.origin = first - margin
         size = (last - first + 2 * margin) / self.spacing
-        if size >= MAX_NODES:
+        if not size < MAX_NODES:
             raise ValueError(
                 f'thresholds from {first:.4g} to {last:.4g} at hardness {hardness:.4g} need a '
                 f"table of {size:.3g} nodes, more than {MAX_NODES}: use backend='plain'"
@@ -124,25 +106,3 @@ class StaircaseTable:
             weights = -scale * derivatives[1:]
             by_threshold.append(np.einsum('gmj,mj->g', moments[..., around], weights))
         return Sums(*torch.from_numpy(totals), torch.from_numpy(np.stack(by_threshold, 1)))
-
-
-def gradients(sums: Sums, low: Tensor, high: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """From sums in units of a level to what is learned.
-
-    Args:
-        sums: of each of G groups; ``value`` that of the hard levels for hard output.
-        low, high: the ends of each group's range, shape (G,).
-        eps: guard of the range.
-
-    Returns:
-        Gradients to the thresholds, shape (K,), and to ``low`` and ``high``, shape (G,), float64.
-    """
-    steps = sums.thresholds.shape[1]
-    low, high = low.double(), high.double()
-    span, step = high - low + eps, (high - low) / steps
-    by_step = torch.where(step < eps, 0.0, sums.value / steps)
-    step = step.clamp(min=eps)
-    by_span = -step / span * sums.slope_u
-    by_low = sums.one - step * steps / span * sums.slope
-    by_threshold = (step[:, None] * sums.thresholds).sum(0)
-    return by_threshold, by_low - by_span - by_step, by_span + by_step

@@ -1,10 +1,15 @@
-"""The Triton kernels in Triton's interpreter against the plain form: see test_triton_kernels.py."""
+"""The Triton kernels in Triton's interpreter against the plain form: see test_triton.py."""
 
 import pytest
 import torch
 
-from bdq_plugin.encoders import build_encoder, triton_backend, triton_kernels, triton_parts
-from tests.test_encoders.test_backends import FIXED, assert_float32_equals_plain, clip, results
+from bdq_plugin.encoders import build_encoder
+from bdq_plugin.encoders.backends import triton as triton_backend
+from bdq_plugin.encoders.backends.triton import kernels as triton_kernels
+from bdq_plugin.encoders.backends.triton import parts as triton_parts
+from bdq_plugin.encoders.integer import integer_codes
+
+from .comparison import FIXED, assert_float32_equals_plain, clip, results
 
 # The interpreter takes its time: clips are small, and each case is for many things.
 SMALL = dict(num_levels=3, kernel_size=3)
@@ -139,7 +144,7 @@ def test_integer_codes_are_those_of_torch(shape, options):
     frames = frames.transpose(3, 4)
     found = triton_backend.integer_codes(frames, form)
     assert found.dtype == torch.uint8
-    assert torch.equal(found, form.codes(frames))
+    assert torch.equal(found, integer_codes(form, frames))
 
 
 def test_frozen_sigma():
