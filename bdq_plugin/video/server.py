@@ -3,8 +3,8 @@
     python server.py CONNECTION BUFFER
 
 It is run as a file, under a bare parent in place of the package, whose own ``__init__`` would
-import MMAction2: so it starts within a fraction of a second and holds no torch. Its arguments are two
-inherited file descriptors. Requests and answers are JSON, frames are bytes in shared memory:
+import MMAction2: so it starts within a fraction of a second and holds no torch. Its arguments are
+two inherited file descriptors. Requests and answers are JSON, frames are bytes in shared memory:
 nothing that comes from here is code to the parent.
 """
 
