@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 
 from ..progress import track
+from ..video.isolation import IsolatedVideo
+from ..video.reader import VideoError, file_digest
 from .annotations import Row, atomic_text_file, check_new_file, write_annotations
-from .isolation import IsolatedVideo
 from .ixmas import (
     IXMAS_ACTION_SETS,
     IXMAS_ACTIONS,
@@ -25,7 +26,6 @@ from .ixmas import (
     parse_ixmas_name,
 )
 from .kth import KTH_COLUMNS, KTH_INDEX, parse_kth_name, read_kth_index
-from .video_reader import VideoError, file_digest
 
 Name = TypeVar('Name')
 

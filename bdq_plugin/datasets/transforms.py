@@ -15,8 +15,8 @@ from mmaction.datasets.transforms import PackActionInputs
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from .isolation import IsolatedVideo
-from .video_reader import VideoFile, VideoReader
+from ..video.isolation import IsolatedVideo
+from ..video.reader import VideoFile, VideoReader
 
 _META_KEYS = (
     'img_shape',
@@ -47,9 +47,9 @@ class ClipInit(BaseTransform):
     checked against them.
 
     Args:
-        timeout: Seconds that decoding may take, in a process of its own (see :mod:`.isolation`):
-            there a decoder that crashes or hangs is a VideoError. ``None`` decodes in this process,
-            where it is the end of it.
+        timeout: Seconds that decoding may take, in a process of its own (see
+            :mod:`bdq_plugin.video.isolation`): there a decoder that crashes or hangs is a
+            VideoError. ``None`` decodes in this process, where it is the end of it.
     """
 
     def __init__(self, timeout: float | None = 60.0) -> None:

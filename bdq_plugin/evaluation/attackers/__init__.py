@@ -5,6 +5,7 @@ from .inversion import InversionAttacker
 from .networks import ClipAttacker, FrameAttacker, LinearProbe, NetworkAttacker
 from .pretrained import PretrainedAttacker
 from .sequences import RecurrentAttacker, SequenceAttacker, TransformerAttacker
+from .templates import TemplateAttacker
 from .texture import TextureAttacker
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     'PretrainedAttacker',
     'RecurrentAttacker',
     'SequenceAttacker',
+    'TemplateAttacker',
     'TextureAttacker',
     'TransformerAttacker',
 ]

@@ -8,9 +8,6 @@ guessing pixels: here a damaged frame is an error, and a file ends before its fi
 
 FFmpeg (PyAV) is the only decoder. decord aborts the process on some damaged headers and gives wrong
 frames for some widths (48, that of IXMAS, among them), and so does OpenCV's ``VideoCapture``.
-
-This module imports nothing of the package, for the decoding process runs it alone (see
-:mod:`.isolation`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 ::
 
-    data loader worker                         decoding process (decoding_server.py)
+    data loader worker                         decoding process (server.py)
     IsolatedVideo.get_batch  -- JSON request -->  VideoFile.get_batch
                              <- JSON answer ---
               shared memory  <- frames --------
@@ -28,10 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from .shared_buffer import SharedBuffer
-from .video_reader import FileKey, VideoError, file_key
+from .reader import FileKey, VideoError, file_key
+from .shared_memory import SharedBuffer
 
-SERVER = Path(__file__).with_name('decoding_server.py')
+SERVER = Path(__file__).with_name('server.py')
 # Seconds until a child that does not start is given up.
 _PATIENCE = 120.0
 

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
-from bdq_plugin.datasets import video_reader
-from bdq_plugin.datasets.video_reader import (
+from bdq_plugin.video import reader as video_reader
+from bdq_plugin.video.reader import (
     ArrayReader,
     VideoError,
     VideoFile,
@@ -26,7 +26,7 @@ from bdq_plugin.datasets.video_reader import (
     file_digest,
     open_video,
 )
-from tests.test_datasets.videos import write_raw_video, write_video
+from tests.test_video.videos import write_raw_video, write_video
 
 ORIGINALS = (
     'alba1_05_get-up_cam0_frames_0350_0424.avi',
