@@ -337,12 +337,12 @@ def _sliding(frames: Frames, window: int, stride: int, plan: dict[str, Any]) -> 
 
 
 def _whole_source(frames: Frames, plan: Plan) -> _Clip:
-    count = len(frames) if isinstance(frames, Sized) else getattr(frames, 'num_frames', 0)
-    if not isinstance(frames, Sized) and iter(frames) is frames:
+    if isinstance(frames, Iterator):
         raise ValueError(
             'the recipe spreads its frames over the whole source, which an iterator gives once: '
             'hand over a list or a Repeatable, or give a window'
         )
+    count = len(frames) if isinstance(frames, Sized) else getattr(frames, 'num_frames', 0)
     for _ in range(2):
         chosen = plan(count) if count else dict(frame_inds=[])
         wanted, places = np.unique(chosen['frame_inds'], return_inverse=True)

@@ -14,7 +14,7 @@ from bdq_plugin.deploy.codes_video import (
     open_codes,
 )
 from bdq_plugin.deploy.video_io import SourceError, VideoSource
-from tests.test_deploy.conftest import moving_frames
+from tests.test_deploy.conftest import encode_anew, moving_frames
 
 
 @pytest.mark.parametrize('levels', [2, 3, 16, 256])
@@ -92,18 +92,6 @@ def codes_file(path, form, codes) -> None:
     with CodesVideoWriter(path, form, codes.shape[1:]) as writer:
         for i, frame in enumerate(codes):
             writer.write(frame, 40 * i)
-
-
-def encode_anew(source, path, codec, pix_fmt, options) -> None:
-    """What `ffmpeg -i SOURCE -c:v CODEC PATH` does: the tags are copied."""
-    with av.open(str(source)) as old, av.open(str(path), 'w') as new:
-        new.metadata.update(old.metadata)
-        stream = new.add_stream(codec, rate=25, options=options)
-        stream.width, stream.height = old.streams.video[0].width, old.streams.video[0].height
-        stream.pix_fmt = pix_fmt
-        for frame in old.decode(video=0):
-            new.mux(stream.encode(frame.reformat(format=pix_fmt)))
-        new.mux(stream.encode())
 
 
 @pytest.mark.parametrize('grey', [True, False])
