@@ -1,6 +1,6 @@
 """Data sets, protocols and pipeline parts. Importing this package registers them with MMAction2."""
 
-from .clips import SubjectClipDataset
+from .clips import SubjectVideoDataset
 from .ixmas import IXMASDataset, parse_ixmas_name
 from .kth import KTHDataset, parse_kth_name, read_kth_index
 from .protocols import (
@@ -26,7 +26,7 @@ __all__ = [
     'Protocol',
     'ProtocolAudit',
     'RandomShift',
-    'SubjectClipDataset',
+    'SubjectVideoDataset',
     'ToGray',
     'VideoError',
     'audit_protocol',

@@ -25,6 +25,7 @@ from torch import nn
 
 from ..camera_form import CameraForm
 from ..datasets.video_reader import ArrayReader
+from ..engine.heads import follow_data
 from ..paths import find_config
 from ..safe_load import load_checkpoint
 from .streaming import decode
@@ -71,6 +72,7 @@ class ActionRecognizer:
             config = Config.fromfile(find_config(config))
         init_default_scope('mmaction')
         self.config = config
+        follow_data(config, None if checkpoint is None else lambda: _names(checkpoint))
         self.model: nn.Module = MODELS.build(config.model)
         self.preprocessor = getattr(self.model, 'data_preprocessor', None)
         if not hasattr(self.preprocessor, 'normalize_encoded'):
@@ -279,6 +281,11 @@ class ActionRecognizer:
 
 # What stock transforms expect of an item of a data set.
 _ITEM = dict(filename='stream', modality='RGB', label=-1)
+
+
+def _names(path: str | os.PathLike) -> dict[str, Any]:
+    """Names of classes and subjects that a checkpoint was trained on."""
+    return (load_checkpoint(path).get('meta') or {}).get('dataset_meta') or {}
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from .. import compat
 from ..paths import find_config
 from ..version import __version__
 from .checkpoints import choose_checkpoint, continue_after_restart
+from .heads import follow_data
 from .loops import unwrap
 from .lost_ranks import name_lost_ranks, set_timeout
 from .recipe import SWITCHES, apply_switches
@@ -85,6 +86,7 @@ def _use_amp(cfg: Config) -> None:
 def build_runner(cfg: Config) -> Runner:
     """Build the Runner, on GPUs or, where there are none, on the CPU with gloo."""
     choose_checkpoint(cfg)
+    follow_data(cfg)
     if compat.prepare_distributed(cfg.launcher) == 'gloo':
         set_timeout(cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
         # MMEngine would hand the wrapper a GPU index.
