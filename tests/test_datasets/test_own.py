@@ -202,11 +202,13 @@ def test_subsets_and_declared_names(build):
     assert {item['label'] for item in items_of(declared)} == {1, 2}
 
 
-def test_what_no_list_knows_is_counted_and_named(build, capsys):
+def test_what_no_list_knows_is_counted_and_named(build, monkeypatch):
+    lines = []
+    monkeypatch.setattr('bdq_plugin.datasets.clips.print_log', lambda line, **_: lines.append(line))
     build(metainfo=dict(subjects=['Anna', 'Ben']))
-    printed = capsys.readouterr()
-    text = printed.out + printed.err
-    assert 'left 40 of 120 clips out, whose subject it does not know: 1 (Carl 40)' in text
+    assert lines == [
+        'SubjectVideoDataset: left 40 of 120 clips out, whose subject it does not know: 1 (Carl 40)'
+    ]
     with pytest.raises(ValueError, match=r'knows the action of none of its 120 of 120.*bdq_own'):
         build(metainfo=dict(classes=['run']))
 
