@@ -1,7 +1,7 @@
 """Data sets, protocols and pipeline parts. Importing this package registers them with MMAction2."""
 
 from ..video.reader import VideoError, count_frames, open_video
-from .clips import SubjectClipDataset
+from .clips import SubjectVideoDataset
 from .ixmas import IXMASDataset, parse_ixmas_name
 from .kth import KTHDataset, parse_kth_name, read_kth_index
 from .protocols import (
@@ -26,7 +26,7 @@ __all__ = [
     'Protocol',
     'ProtocolAudit',
     'RandomShift',
-    'SubjectClipDataset',
+    'SubjectVideoDataset',
     'ToGray',
     'VideoError',
     'audit_protocol',

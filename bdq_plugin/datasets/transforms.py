@@ -30,6 +30,8 @@ _META_KEYS = (
     'sequence',
     'take',
     'camera',
+    'session',
+    'held_out',
 )
 
 
@@ -206,9 +208,10 @@ class GreyToRGB(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackSubjectInputs(PackActionInputs):
-    """``PackActionInputs`` with the subject: adds ``gt_subject``, a LongTensor of shape (1,).
+    """``PackActionInputs`` with the privacy labels: adds ``gt_subject``, a LongTensor (1,), and
+    ``gt_attributes``, a FloatTensor (K,) of 0 and 1.
 
-    ``gt_subject`` is left out where the item has no ``subject`` (the inferencer's).
+    Each is left out where the item has no ``subject`` or ``attributes`` (the inferencer's).
 
     Args:
         collect_keys: As in ``PackActionInputs``.
@@ -231,4 +234,7 @@ class PackSubjectInputs(PackActionInputs):
         if 'subject' in results:
             subject = torch.tensor([results['subject']], dtype=torch.long)
             packed['data_samples'].set_field(subject, 'gt_subject')
+        if 'attributes' in results:
+            attributes = torch.as_tensor(results['attributes'], dtype=torch.float32)
+            packed['data_samples'].set_field(attributes, 'gt_attributes')
         return packed

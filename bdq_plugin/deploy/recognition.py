@@ -28,6 +28,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..camera_form import CameraForm
+from ..engine.heads import follow_data
 from ..models.encoder_source import describe_by_checkpoint
 from ..paths import find_config
 from ..safe_load import load_checkpoint
@@ -99,6 +100,7 @@ class ActionRecognizer:
         self.config = config
         if checkpoint is not None:
             describe_by_checkpoint(config.model, checkpoint)
+        follow_data(config, None if checkpoint is None else lambda: _names(checkpoint))
         self.model: nn.Module = MODELS.build(config.model)
         self.preprocessor = getattr(self.model, 'data_preprocessor', None)
         if not hasattr(self.preprocessor, 'normalize_encoded'):
@@ -383,6 +385,11 @@ def _three_channels(pixels: np.ndarray) -> np.ndarray:
 
 # What stock transforms expect of an item of a data set.
 _ITEM = dict(filename='stream', modality='RGB', label=-1)
+
+
+def _names(path: str | os.PathLike) -> dict[str, Any]:
+    """Names of classes and subjects that a checkpoint was trained on."""
+    return (load_checkpoint(path).get('meta') or {}).get('dataset_meta') or {}
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike) -> dict[str, Any]:

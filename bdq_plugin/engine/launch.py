@@ -19,6 +19,7 @@ from ..models.encoder_source import describe_by_checkpoint
 from ..paths import find_config
 from ..version import __version__
 from .checkpoints import choose_checkpoint, continue_after_restart
+from .heads import follow_data
 from .loops import unwrap
 from .lost_ranks import name_lost_ranks, set_timeout
 from .recipe import SWITCHES, apply_switches
@@ -88,6 +89,7 @@ def build_runner(cfg: Config) -> Runner:
     choose_checkpoint(cfg)
     if cfg.get('load_from'):
         describe_by_checkpoint(cfg.model, cfg.load_from)
+    follow_data(cfg)
     if compat.prepare_distributed(cfg.launcher) == 'gloo':
         set_timeout(cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
         # MMEngine would hand the wrapper a GPU index.

@@ -145,7 +145,7 @@ def build_datasets(dataset: dict[str, Any], protocol: str, fold: int) -> dict[st
         fold: from 1.
 
     Raises:
-        ValueError: unknown protocol or fold (see :class:`bdq_plugin.datasets.SubjectClipDataset`).
+        ValueError: unknown protocol or fold (see :class:`bdq_plugin.datasets.SubjectVideoDataset`).
     """
     with DefaultScope.overwrite_default_scope('mmaction'):
         return {
@@ -158,7 +158,7 @@ def build_datasets(dataset: dict[str, Any], protocol: str, fold: int) -> dict[st
 
 def audit_datasets(datasets: dict[str, Any]) -> ProtocolAudit:
     """Audit a protocol on the very clips that are used."""
-    return audit_protocol({split: _rows(dataset) for split, dataset in datasets.items()})
+    return audit_protocol({split: dataset.protocol_rows() for split, dataset in datasets.items()})
 
 
 def load_fold(
@@ -321,20 +321,3 @@ def _identity(sample: Any, item: dict[str, Any]) -> Tensor:
             "dict(type='PackSubjectInputs')"
         )
     return sample.gt_subject[0]
-
-
-def _rows(dataset: Any) -> list[dict[str, Any]]:
-    """Items of a data set in the form of annotation rows, which is what an audit reads."""
-    rows = []
-    for index in range(len(dataset)):
-        item = dataset.get_data_info(index)
-        fields = {name: item[name] for name in dataset.PROTOCOL_FIELDS}
-        rows.append(
-            dict(
-                video=item['filename'],
-                action=item['action_name'],
-                subject=item['subject_name'],
-                **fields,
-            )
-        )
-    return rows
