@@ -3,7 +3,6 @@
 from . import foreign_files
 from .checkpoints import AtomicBackend
 from .guards import (
-    AlphaGuard,
     AttackerGuard,
     DeadEncoderGuard,
     LossGuard,
@@ -27,7 +26,6 @@ from .workdir import WorkDirInUse, claim_work_dir
 
 __all__ = [
     'AdversarialTrainLoop',
-    'AlphaGuard',
     'AtomicBackend',
     'AttackerGuard',
     'CalibrateRangeHook',

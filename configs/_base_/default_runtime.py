@@ -19,7 +19,6 @@ default_hooks = dict(
     threshold_guard=dict(type='ThresholdGuard', policy='warn'),
     dead_encoder_guard=dict(type='DeadEncoderGuard', policy='stop'),
     attacker_guard=dict(type='AttackerGuard', policy='warn'),
-    alpha_guard=dict(type='AlphaGuard', policy='stop'),
 )
 custom_hooks = [
     dict(type='SeedEpochHook'),

@@ -9,7 +9,6 @@ from mmengine.registry import HOOKS
 
 from bdq_plugin.encoders import PRESETS, build_encoder
 from bdq_plugin.engine.guards import (
-    AlphaGuard,
     AttackerGuard,
     DeadEncoderGuard,
     LossGuard,
@@ -28,7 +27,6 @@ ALL = dict(
     ThresholdGuard='threshold_guard',
     DeadEncoderGuard='dead_encoder_guard',
     AttackerGuard='attacker_guard',
-    AlphaGuard='alpha_guard',
 )
 
 
@@ -236,7 +234,7 @@ class TestThresholdGuard:
     def test_no_preset_begins_collapsed(self, preset, monkeypatch):
         encoder = build_encoder(preset)
         guard = ThresholdGuard(policy='stop')
-        monkeypatch.setattr('bdq_plugin.engine.guards.find_encoder', lambda runner: encoder)
+        monkeypatch.setattr('bdq_plugin.engine.guards.encoder.find_encoder', lambda runner: encoder)
         guard.after_train_epoch(None)
 
 
@@ -273,23 +271,6 @@ class TestAttackerGuard:
         play(synthetic_kth, tmp_path, guard, sabotage=learned, **lr)
 
 
-class TestAlphaGuard:
-    @pytest.mark.parametrize('alpha', [math.inf, math.nan, 1e6])
-    def test_alpha(self, synthetic_kth, tmp_path, alpha):
-        def explode(runner):
-            unwrap(runner.model).alpha = alpha
-
-        with pytest.raises(TrainingFault, match='Exploding alpha or entropy.*alpha = '):
-            play(synthetic_kth, tmp_path, dict(type='AlphaGuard'), sabotage=explode, at=1)
-
-    def test_entropy(self, synthetic_kth, tmp_path):
-        def explode(runner):
-            unwrap(runner.model).entropy.loss_weight = 50.0
-
-        with pytest.raises(TrainingFault, match='privacy_entropy = .* of at most 1.099'):
-            play(synthetic_kth, tmp_path, dict(type='AlphaGuard'), sabotage=explode, at=1)
-
-
 class TestPolicies:
     @pytest.mark.parametrize(
         ('guard', 'policy'),
@@ -298,7 +279,6 @@ class TestPolicies:
             (ThresholdGuard, 'skip'),
             (DeadEncoderGuard, 'skip'),
             (AttackerGuard, 'rollback'),
-            (AlphaGuard, 'rollback'),
         ],
     )
     def test_unknown_policy(self, guard, policy):
@@ -313,7 +293,6 @@ class TestPolicies:
             lambda: ThresholdGuard(min_gap=0),
             lambda: DeadEncoderGuard(interval=0),
             lambda: AttackerGuard(patience=0),
-            lambda: AlphaGuard(max_alpha=0),
         ],
     )
     def test_bad_arguments(self, build):
