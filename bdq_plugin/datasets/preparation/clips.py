@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ...progress import track
+from ...video.isolation import IsolatedVideo
+from ...video.reader import VideoError, file_digest
 from ..annotations import (
     FILE_COLUMNS,
     TEXT_COLUMNS,
@@ -21,8 +23,6 @@ from ..annotations import (
     shorten,
     write_annotations,
 )
-from ...video.isolation import IsolatedVideo
-from ...video.reader import VideoError, file_digest
 from .advice import advise
 
 Name = TypeVar('Name')
