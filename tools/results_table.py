@@ -55,7 +55,7 @@ def update(args: argparse.Namespace) -> None:
     rows = [
         row
         for row in pool(read_results(args.results))
-        if row.data.split('_shuffled')[0] == args.data and row.protocol == args.protocol
+        if row.data == args.data and row.protocol == args.protocol
     ]
 
     def make(name: str) -> str:

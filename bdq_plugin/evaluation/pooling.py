@@ -35,6 +35,10 @@ from .statistics.accumulation import SIZES
 Result = dict[str, Any]
 
 CLEAR = 'pass_through'
+CAVEAT = (
+    'The maximum over the panel on the test clips: picking the best attacker by its test figure '
+    'errs upwards for this panel, and a better attacker than these may recognise more.'
+)
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ _SECTION = re.compile(
     r'(<!-- table:(?P<name>[a-z0-9_@]+) -->\n)(?P<body>.*?)(<!-- /table -->)', re.DOTALL
 )
 _FOOTNOTE = (
-    'In %, with 95 % intervals by resampling people and their performances. Most leaked: the maximum '
-    'over the attackers. Chosen: the attacker that the training clips chose, without a look at the '
-    "test. Clear: what the strongest attacker's recipe reaches on clear video of the same folds; "
-    'below {control_from} % it is no witness (‡). 12 linked: accuracy where 12 clips are known to be of one '
-    'person. Bits: a lower bound of the information about the person in a clip. Worst: the person '
-    'named most often. Runs: folds x seeds.'
+    'In %, with 95 % intervals by resampling people and their performances. Most leaked: the '
+    'maximum over the attackers. Chosen: the attacker that the training clips chose, without a look '
+    "at the test. Clear: what the strongest attacker's recipe reaches on clear video of the same "
+    'folds; below {control_from} % it is no witness (‡). {linked} linked: accuracy where {linked} '
+    'clips are known to be of one person. Bits: a lower bound of the information about the person in '
+    'a clip. Worst: the person named most often. Runs: folds x seeds.'
 )
 
 
@@ -35,8 +35,7 @@ def audit_table(rows: Sequence[PooledResult]) -> str:
     lines = [_line(head), _line(['---'] * len(head))]
     lines += [_line(_cells(row, linked)) for row in rows]
     lines.append(_line(_chance_cells(rows[0], len(head))))
-    footnote = _FOOTNOTE.format(control_from=f'{100 * rows[0].control_from:g}')
-    lines += ['', footnote.replace('12', str(linked)) if linked else footnote]
+    lines += ['', _FOOTNOTE.format(control_from=f'{100 * rows[0].control_from:g}', linked=linked)]
     return '\n'.join(lines) + '\n'
 
 
@@ -52,9 +51,9 @@ def attackers_table(rows: Sequence[PooledResult]) -> str:
     left_out = {k: v for row in rows for k, v in row.left_out.items()}
     lines += [
         '',
-        'In %: test (training clips). † stopped before it had learned all that it can. ‡ its recipe '
-        'fails on clear video, so that its failure on a code says nothing. Four draws: where an '
-        'encoder draws, with four draws of each test clip at hand.',
+        'In %: test (training clips). † stopped before it had learned all that it can. ‡ its '
+        'recipe fails on clear video, so that its failure on a code says nothing. All draws: where '
+        'an encoder draws, with several encodings of each test clip at hand.',
     ]
     lines += [f'Left out: {name}: {reason}.' for name, reason in left_out.items()]
     for name in names:
@@ -74,9 +73,9 @@ def controls_table(rows: Sequence[PooledResult]) -> str:
         lines.append(_line([row.encoder, row.output, *cells]))
     lines += [
         '',
-        'In % of the test clips whose person is named: by the attacker trained with permuted names; '
-        'from the border of the picture alone; from the length of a clip alone; from the label, '
-        'scores and features of a recognizer of the action.',
+        'In % of the test clips whose person is named: by the attacker trained with permuted '
+        'names; from the border of the picture alone; from the length of a clip alone; from the '
+        'label, scores and features of a recognizer of the action.',
     ]
     return '\n'.join(lines) + '\n'
 
@@ -217,7 +216,7 @@ def _attacker_cell(figure: Pooled | None, control_from: float) -> str:
     if figure.train_accuracy is not None:
         text += f' ({_percent(figure.train_accuracy)})'
     if figure.value_of_all is not None:
-        text += f', four draws {_percent(figure.value_of_all)}'
+        text += f', all draws {_percent(figure.value_of_all)}'
     if figure.converged < figure.runs:
         text += '†'
     if figure.control is not None and figure.control < control_from:

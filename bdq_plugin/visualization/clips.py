@@ -120,7 +120,7 @@ def _items(config: Any) -> Iterator[tuple[str, Any]]:
 
 def audit_data(data: str, data_root: str | None = None, ann_file: str | None = None) -> Data:
     """The data of an audit by name; see :func:`~bdq_plugin.evaluation.settings.load_data`."""
-    return load_data(data.split('_shuffled')[0], data_root, ann_file)
+    return load_data(data, data_root, ann_file)
 
 
 def test_clips(
