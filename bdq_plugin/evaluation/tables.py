@@ -17,11 +17,11 @@ _SECTION = re.compile(
 )
 _FOOTNOTE = (
     'In %, with 95 % intervals by resampling people and their performances. Most leaked: the '
-    'maximum over the attackers. Chosen: the attacker that the training clips chose, without a look '
-    "at the test. Clear: what the strongest attacker's recipe reaches on clear video of the same "
-    'folds; below {control_from} % it is no witness (‡). {linked} linked: accuracy where {linked} '
-    'clips are known to be of one person. Bits: a lower bound of the information about the person in '
-    'a clip. Worst: the person named most often. Runs: folds x seeds.'
+    'maximum over the attackers. Chosen: the attacker that the training clips chose, without a '
+    "look at the test. Clear: what the strongest attacker's recipe reaches on clear video of the "
+    'same folds; below {control_from} % it is no witness (‡). {linked} linked: accuracy where '
+    '{linked} clips are known to be of one person. Bits: a lower bound of the information about '
+    'the person in a clip. Worst: the person named most often. Runs: folds x seeds.'
 )
 
 
