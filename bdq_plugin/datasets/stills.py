@@ -9,7 +9,7 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from .video_reader import ArrayReader, VideoError
+from ..video.reader import ArrayReader, VideoError
 
 
 @TRANSFORMS.register_module()

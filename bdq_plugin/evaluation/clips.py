@@ -19,7 +19,6 @@ from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from ..datasets import ProtocolAudit, audit_protocol, get_protocol
-from ..datasets.annotations import read_annotations
 from ..progress import track
 
 
@@ -160,8 +159,9 @@ def build_datasets(dataset: dict[str, Any], protocol: str, fold: int) -> dict[st
 
 def count_folds(dataset: dict[str, Any], protocol: str) -> int:
     """How many folds a protocol has on a data set, without decoding anything."""
-    rows = read_annotations(build_datasets(dataset, protocol, 1)['train'].ann_file)
-    return get_protocol(protocol, _family(dataset)).count_folds(rows)
+    built, chosen = build_datasets(dataset, protocol, 1), get_protocol(protocol, _family(dataset))
+    rows = [row for split in built.values() for row in split.protocol_rows()]
+    return chosen.count_folds(rows)
 
 
 def audit_datasets(datasets: dict[str, Any]) -> ProtocolAudit:

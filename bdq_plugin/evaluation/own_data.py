@@ -31,7 +31,7 @@ def own_data(ann_file: str, data_root: str | None = None) -> Data:
         FileNotFoundError, ValueError: no such file, or no clips in it.
     """
     path = Path(ann_file)
-    rows = read_annotations(path)
+    rows = read_annotations(path, ('video', 'action', 'num_frames'), None)
     root = Path(data_root) if data_root else path.parent
     frames = IsolatedVideo(str(root / rows[0]['video'])).get_batch(np.arange(1))
     height, width = frames.shape[1:3]
