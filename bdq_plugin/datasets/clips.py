@@ -45,6 +45,8 @@ class SubjectClipDataset(BaseActionDataset):
 
     Labels are indices in ``metainfo['classes']`` and ``metainfo['subjects']``. With a subset, both
     hold the subset alone, in the order of ``METAINFO``, and labels are numbered anew without gaps.
+    Where a split holds people whom train does not have, ``metainfo`` also names them,
+    ``unseen_subjects``, and the ``protocol``: identity has no figure there.
 
     Rows are divided by the protocol first, then reduced to ``actions``, ``subjects`` and
     ``min_frames``: which side a clip falls on does not depend on a subset.
@@ -142,14 +144,16 @@ class SubjectClipDataset(BaseActionDataset):
             )
         rows = read_annotations(self.ann_file, self.COLUMNS, optional=('sha256',))
         rows = [row for row in rows if self._is_known(row)]
-        rows = split_rows(rows, self.protocol, self.split, self.fold)
-        rows = [row for row in rows if self._is_chosen(row)]
-        items = self._drop_short([self._describe(row) for row in rows])
+        items = self._drop_short([self._describe(row) for row in self._rows_of(rows, self.split)])
         if not items:
             raise ValueError(
                 f'{self.ann_file} has no clip for protocol {self.protocol!r}, '
                 f'split {self.split!r}, fold {self.fold} and the chosen actions and subjects'
             )
+        known = {row['subject'] for row in self._rows_of(rows, 'train')}
+        unseen = sorted({item['subject_name'] for item in items} - known)
+        if known and unseen:
+            self._metainfo.update(protocol=self.protocol, unseen_subjects=tuple(unseen))
         self._check_files(items)
         if self.cache:
             self._cached_clips = ClipCache(self._decode_all(items), shared=self.cache == 'shared')
@@ -239,6 +243,10 @@ class SubjectClipDataset(BaseActionDataset):
         # IXMAS has people beyond the ten of METAINFO; they must not shift the protocol's folds.
         known = self.METAINFO
         return row['action'] in known['classes'] and row['subject'] in known['subjects']
+
+    def _rows_of(self, rows: list[Row], split: str) -> list[Row]:
+        divided = split_rows(rows, self.protocol, split, self.fold)
+        return [row for row in divided if self._is_chosen(row)]
 
     def _is_chosen(self, row: Row) -> bool:
         chosen = self._metainfo
