@@ -178,9 +178,10 @@ class GreyToRGB(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackSubjectInputs(PackActionInputs):
-    """``PackActionInputs`` with the subject: adds ``gt_subject``, a LongTensor of shape (1,).
+    """``PackActionInputs`` with the privacy labels: adds ``gt_subject``, a LongTensor (1,), and
+    ``gt_attributes``, a FloatTensor (K,) of 0 and 1.
 
-    ``gt_subject`` is left out where the item has no ``subject`` (the inferencer's).
+    Each is left out where the item has no ``subject`` or ``attributes`` (the inferencer's).
 
     Args:
         collect_keys: As in ``PackActionInputs``.
@@ -203,4 +204,12 @@ class PackSubjectInputs(PackActionInputs):
         if 'subject' in results:
             subject = torch.tensor([results['subject']], dtype=torch.long)
             packed['data_samples'].set_field(subject, 'gt_subject')
+        if 'attributes' in results:
+            attributes = torch.as_tensor(results['attributes'], dtype=torch.float32)
+            packed['data_samples'].set_field(attributes, 'gt_attributes')
+            if attributes.ndim != 1 or not ((attributes == 0) | (attributes == 1)).all():
+                raise ValueError(
+                    f'attributes is a list of 0 and 1, one for each, got {results["attributes"]}: '
+                    'leave clips out whose attributes are not known'
+                )
         return packed
