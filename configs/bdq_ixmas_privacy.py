@@ -12,6 +12,7 @@ model = dict(
     data_preprocessor=dict(
         type='BDQDataPreprocessor',
         encoder=_base_.encoder,
+        format_shape='NCTHW',
         frozen=True,
         init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
     ),
