@@ -60,7 +60,9 @@ class SubjectVideoDataset(BaseActionDataset):
     (``scenario, sequence`` or ``take, camera``).
 
     Labels are indices in ``metainfo['classes']`` and ``metainfo['subjects']``. With a subset, both
-    hold the subset alone, in the same order, and labels are numbered anew without gaps.
+    hold the subset alone, in the same order, and labels are numbered anew without gaps. Where a
+    split holds people whom train does not have, ``metainfo`` also names them, ``unseen_subjects``,
+    and the ``protocol``: identity has no figure there.
 
     Rows are divided by the protocol first, then reduced to ``actions``, ``subjects`` and
     ``min_frames``: which side a clip falls on does not depend on a subset.
@@ -164,14 +166,16 @@ class SubjectVideoDataset(BaseActionDataset):
 
     def load_data_list(self) -> list[dict]:
         """Divide the annotation's rows and describe the chosen clips."""
-        rows = split_rows(self._rows, self._protocol, self.split, self.fold)
-        rows = [row for row in rows if self._is_chosen(row)]
-        items = self._drop_short([self._describe(row) for row in rows])
+        items = self._drop_short([self._describe(row) for row in self._rows_of(self.split)])
         if not items:
             raise ValueError(
                 f'{self.ann_file} has no clip for protocol {self._protocol.name}, '
                 f'split {self.split!r}, fold {self.fold} and the chosen actions and subjects'
             )
+        known = {str(row.get(self._label)) for row in self._rows_of('train')}
+        unseen = sorted({item['subject_name'] for item in items if 'subject_name' in item} - known)
+        if known and unseen:
+            self._metainfo.update(protocol=self.protocol, unseen_subjects=tuple(unseen))
         self._check_files(items)
         if self.cache is not None:
             self._cached_clips = ClipCache(self._decode_all(items), self.cache['shared'])
@@ -339,6 +343,10 @@ class SubjectVideoDataset(BaseActionDataset):
                 )
             actions = sets[actions]
         return _choose(actions, known, 'action')
+
+    def _rows_of(self, split: str) -> list[Row]:
+        divided = split_rows(self._rows, self._protocol, split, self.fold)
+        return [row for row in divided if self._is_chosen(row)]
 
     def _is_chosen(self, row: Row) -> bool:
         chosen = self._metainfo

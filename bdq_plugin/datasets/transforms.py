@@ -237,4 +237,9 @@ class PackSubjectInputs(PackActionInputs):
         if 'attributes' in results:
             attributes = torch.as_tensor(results['attributes'], dtype=torch.float32)
             packed['data_samples'].set_field(attributes, 'gt_attributes')
+            if attributes.ndim != 1 or not ((attributes == 0) | (attributes == 1)).all():
+                raise ValueError(
+                    f'attributes is a list of 0 and 1, one for each, got {results["attributes"]}: '
+                    'leave clips out whose attributes are not known'
+                )
         return packed

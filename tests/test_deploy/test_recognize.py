@@ -45,6 +45,7 @@ def stage_two(
                 data_preprocessor=dict(
                     type='BDQDataPreprocessor',
                     encoder=encoder,
+                    format_shape='NCTHW',
                     frozen=True,
                     mean=[110.0] * channels,
                     std=[38.0] * channels,

@@ -96,7 +96,13 @@ def built(**options):
 @pytest.mark.parametrize('encoder', ['bdq', 'bdq_hard', 'bdq_released'])
 def test_staging_the_batch_changes_no_weight(encoder):
     """Nor does encoding it once for all privacy steps, while the encoder rests."""
-    grey = dict(type='BDQDataPreprocessor', encoder=encoder, mean=[128.0], std=[51.0])
+    grey = dict(
+        type='BDQDataPreprocessor',
+        encoder=encoder,
+        mean=[128.0],
+        std=[51.0],
+        format_shape='NCTHW',
+    )
     staged, wrappers = built(data_preprocessor=grey)
     plain, plain_wrappers = built(data_preprocessor=grey)
     for seed in range(3):
