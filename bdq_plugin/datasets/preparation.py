@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 
 from ..progress import track
+from ..video.container import VideoError
 from ..video.isolation import IsolatedVideo
-from ..video.reader import VideoError, file_digest
+from ..video.reader import file_digest
 from .annotations import Row, atomic_text_file, check_new_file, write_annotations
 from .ixmas import (
     IXMAS_ACTION_SETS,
