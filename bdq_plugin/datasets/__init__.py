@@ -1,6 +1,7 @@
 """Data sets, protocols and pipeline parts. Importing this package registers them with MMAction2."""
 
-from ..video.reader import VideoError, count_frames, open_video
+from ..video.container import VideoError
+from ..video.reader import count_frames, open_video
 from .clips import SubjectVideoDataset
 from .ipn import IPNDataset
 from .ixmas import IXMASDataset, parse_ixmas_name

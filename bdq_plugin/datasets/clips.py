@@ -17,8 +17,9 @@ from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
 from ..progress import track
+from ..video.container import VideoError
 from ..video.isolation import IsolatedVideo
-from ..video.reader import ArrayReader, VideoError
+from ..video.reader import ArrayReader
 from .annotations import (
     FILE_COLUMNS,
     Row,
