@@ -6,9 +6,9 @@ clips; at the test it answers for views that cover the clip, and the mean of the
 is its answer for the clip. A subclass says what a view is and builds the network::
 
     @ATTACKERS.register_module()
-    class MyAttacker(FrameAttacker):
-        def build(self, channels, size):
-            return MyNetwork(channels, self.num_outputs)  # (M, C, 1, H, W) to logits (M, 1, K)
+    class MyAttacker(SingleFrameAttacker):
+        def features(self, channels, size):
+            return MyNetwork(channels), 64  # frames (M, C, H, W) to features (M, 64)
 
 Names carry their dimensions: N clips, E encodings, C channels, T frames of a clip, M views, F
 frames of a view, L answers for a view, K people (or actions, or attributes).
@@ -185,13 +185,10 @@ def accuracy(log_probs_NK: np.ndarray, truth: np.ndarray, multi_label: bool = Fa
     return float((log_probs_NK.argmax(1) == truth).mean())
 
 
-@ATTACKERS.register_module()
-class FrameAttacker(NetworkAttacker):
-    """A 2D network on single frames: the attacker of the published figures.
+class SingleFrameAttacker(NetworkAttacker):
+    """Base of the attackers that look at single frames.
 
     Args:
-        backbone: config of a 2D backbone of MODELS; ``init_cfg`` or ``pretrained`` may name a local
-            file of weights.
         frames_per_step: random frames of each clip in a step. A network that sees one a step is
             slow to learn.
         max_frames: how many frames, evenly spread, are looked at in a test.
@@ -202,7 +199,6 @@ class FrameAttacker(NetworkAttacker):
     def __init__(
         self,
         *,
-        backbone: dict[str, Any] | None = None,
         frames_per_step: int = 8,
         max_frames: int = 32,
         dropout: float = 0.0,
@@ -210,12 +206,16 @@ class FrameAttacker(NetworkAttacker):
     ) -> None:
         super().__init__(**kwargs)
         at_least_one(frames_per_step=frames_per_step, max_frames=max_frames)
-        self.backbone, self.dropout = backbone, dropout
         self.frames_per_step, self.max_frames = frames_per_step, max_frames
+        self.dropout = dropout
+
+    @abstractmethod
+    def features(self, channels: int, size: tuple[int, int]) -> tuple[nn.Module, int]:
+        """A network from frames (M, C, H, W) to features (M, D), and D."""
 
     def build(self, channels: int, size: tuple[int, int]) -> nn.Module:
-        backbone = PooledBackbone(self.backbone, (channels, *size))
-        return FrameNetwork(backbone, head(backbone.width, self.num_outputs, self.dropout))
+        features, width = self.features(channels, size)
+        return _FrameNetwork(features, head(width, self.num_outputs, self.dropout))
 
     def draw(self, total: int) -> Tensor:
         return one_of_each_stretch(total, torch.rand(self.frames_per_step))[:, None]
@@ -231,29 +231,43 @@ class FrameAttacker(NetworkAttacker):
 
 
 @ATTACKERS.register_module()
-class LinearProbe(FrameAttacker):
+class FrameAttacker(SingleFrameAttacker):
+    """A 2D network on single frames: the attacker of the published figures.
+
+    Args:
+        backbone: config of a 2D backbone of MODELS; ``init_cfg`` or ``pretrained`` may name a local
+            file of weights.
+        **kwargs: see :class:`SingleFrameAttacker`.
+    """
+
+    def __init__(self, *, backbone: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.backbone = backbone
+
+    def features(self, channels: int, size: tuple[int, int]) -> tuple[nn.Module, int]:
+        backbone = PooledBackbone(self.backbone, (channels, *size))
+        return backbone, backbone.width
+
+
+@ATTACKERS.register_module()
+class LinearProbe(SingleFrameAttacker):
     """A linear classifier of single frames, pooled to a coarse grid: what needs no network.
 
     Args:
         grid: rows and columns.
-        **kwargs: see :class:`FrameAttacker`, less ``backbone``.
+        **kwargs: see :class:`SingleFrameAttacker`.
     """
 
     def __init__(self, *, grid: tuple[int, int] = (16, 12), **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if self.backbone is not None:
-            raise ValueError('a linear probe has no backbone')
         self.grid = tuple(grid)
+        at_least_one(grid_rows=self.grid[0], grid_columns=self.grid[1])
 
-    def build(self, channels: int, size: tuple[int, int]) -> nn.Module:
-        features = channels * self.grid[0] * self.grid[1]
-        pool = nn.Sequential(
-            nn.AdaptiveAvgPool2d(self.grid),
-            nn.Flatten(),
-            # Without affine numbers: it only brings every feature to one scale.
-            nn.BatchNorm1d(features, affine=False),
-        )
-        return FrameNetwork(pool, head(features, self.num_outputs, self.dropout))
+    def features(self, channels: int, size: tuple[int, int]) -> tuple[nn.Module, int]:
+        width = channels * self.grid[0] * self.grid[1]
+        # Without affine numbers: it only brings every feature to one scale.
+        norm = nn.BatchNorm1d(width, affine=False)
+        return nn.Sequential(nn.AdaptiveAvgPool2d(self.grid), nn.Flatten(), norm), width
 
 
 @ATTACKERS.register_module()
@@ -299,7 +313,7 @@ class ClipAttacker(NetworkAttacker):
         return (starts[:, None] + torch.arange(self.clip_len)) % total
 
 
-class FrameNetwork(nn.Module):
+class _FrameNetwork(nn.Module):
     """Features of single frames (M, C, H, W), then a linear layer: (M, C, 1, H, W) to (M, 1, K)."""
 
     def __init__(self, features: nn.Module, head: nn.Module) -> None:
