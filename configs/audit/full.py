@@ -1,8 +1,8 @@
 # The full panel: every kind of attacker, at full resolution and for as long as it takes.
 _base_ = 'quick.py'
 
-_frames = dict(type='SmallConv2d', in_channels=1)
-_clip = dict(type='SmallConv3d', in_channels=1)
+_frames = dict(type='SmallConv2d')
+_clip = dict(type='SmallConv3d')
 _recipe = dict(max_epochs=450, max_shift=2)
 
 panel = dict(

@@ -23,4 +23,3 @@ panel = dict(
     clip=dict(type='ClipAttacker', backbone=_clip, recipe=_recipe),
     recurrent=dict(type='RecurrentAttacker', backbone=_frames, num_frames=6, recipe=_recipe),
 )
-learned_from = 0.75

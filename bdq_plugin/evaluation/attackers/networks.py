@@ -19,6 +19,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,23 @@ class NetworkAttacker(Attacker):
     def answer(self, clips: Clips) -> Answer:
         """Log-probabilities, or log-odds of attributes, of each encoding."""
         return self._answer(clips, self._scaled(clips))
+
+    @torch.no_grad()
+    def embed(self, clips: Clips) -> np.ndarray:
+        """What the last linear layer reads, (N, D): the mean over the views of a clip."""
+        self.network.eval()
+        read: list[Tensor] = []
+        last = [m for m in self.network.modules() if isinstance(m, nn.Linear)][-1]
+        handle = last.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
+        try:
+            found = []
+            for encodings in self._scaled(clips.first_encodings()):
+                read.clear()
+                self._view_scores(encodings[0])
+                found.append(read[-1].flatten(0, -2).mean(0).cpu().numpy())
+        finally:
+            handle.remove()
+        return np.stack(found)
 
     def _built(self, clips: Clips) -> nn.Module:
         with seeded(self.seed, self.device):
@@ -277,6 +295,7 @@ class ClipAttacker(NetworkAttacker):
     Args:
         backbone: config of a 3D backbone of MODELS.
         clip_len: frames of a window; a shorter clip is repeated.
+        stride: from one frame of a window to the next: 1 for consecutive frames.
         windows: how many, evenly spread, are looked at in a test.
         dropout: before the linear layer.
         **kwargs: see :class:`NetworkAttacker`.
@@ -287,14 +306,15 @@ class ClipAttacker(NetworkAttacker):
         *,
         backbone: dict[str, Any],
         clip_len: int = 16,
+        stride: int = 1,
         windows: int = 4,
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        at_least_one(clip_len=clip_len, windows=windows)
+        at_least_one(clip_len=clip_len, stride=stride, windows=windows)
         self.backbone, self.dropout = backbone, dropout
-        self.clip_len, self.windows = clip_len, windows
+        self.clip_len, self.stride, self.windows = clip_len, stride, windows
 
     def build(self, channels: int, size: tuple[int, int]) -> nn.Module:
         backbone = PooledBackbone(self.backbone, (channels, self.clip_len, *size))
@@ -303,14 +323,17 @@ class ClipAttacker(NetworkAttacker):
         )
 
     def draw(self, total: int) -> Tensor:
-        return self._windows(total, torch.randint(max(0, total - self.clip_len) + 1, (1,)))
+        return self._windows(total, torch.randint(self._last_start(total) + 1, (1,)))
 
     def views(self, total: int) -> Tensor:
-        starts = torch.linspace(0, max(0, total - self.clip_len), self.windows)
+        starts = torch.linspace(0, self._last_start(total), self.windows)
         return self._windows(total, starts.round().long().unique())
 
     def _windows(self, total: int, starts: Tensor) -> Tensor:
-        return (starts[:, None] + torch.arange(self.clip_len)) % total
+        return (starts[:, None] + self.stride * torch.arange(self.clip_len)) % total
+
+    def _last_start(self, total: int) -> int:
+        return max(0, total - self.stride * (self.clip_len - 1) - 1)
 
 
 class _FrameNetwork(nn.Module):
@@ -328,14 +351,16 @@ class PooledBackbone(nn.Module):
     """A backbone of MODELS, averaged over all places: (N, C, ...) to (N, D).
 
     Args:
-        config: of the backbone.
+        config: of the backbone; ``in_channels`` is that of the input where it does not say so.
         shape: of one input, without N.
     """
 
     def __init__(self, config: dict[str, Any], shape: tuple[int, ...]) -> None:
         super().__init__()
         with DefaultScope.overwrite_default_scope('mmaction'):
-            self.net = MODELS.build(config)
+            arguments = signature(MODELS.get(config['type']).__init__).parameters
+            channels = {'in_channels': shape[0]} if 'in_channels' in arguments else {}
+            self.net = MODELS.build({**channels, **config})
         if hasattr(self.net, 'init_weights'):
             with _quiet():
                 self.net.init_weights()
