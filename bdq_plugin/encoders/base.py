@@ -222,9 +222,13 @@ class ClipEncoder(nn.Module):
     def anneal_(self, progress: float) -> None:
         """Grow harder over a training, 0 to 1; most encoders do not."""
 
-    def extra_state(self) -> dict[str, float | list[float]]:
-        """What training should log of this encoder."""
+    def state_tensors(self) -> dict[str, Tensor]:
+        """What training should log of this encoder, on its device: scalars and vectors by name."""
         return {}
+
+    def extra_state(self) -> dict[str, float | list[float]]:
+        """The same as numbers."""
+        return {name: value.tolist() for name, value in self.state_tensors().items()}
 
 
 def _both_sides(found: dict[str, tuple[Any, Any]]) -> str:

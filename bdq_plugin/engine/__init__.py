@@ -12,15 +12,18 @@ from .guards import (
 from .hooks import (
     CalibrateRangeHook,
     CheckLabelsHook,
+    CheckSwitchesHook,
     HardnessAnnealingHook,
     RestartPrivacyHook,
     SaveEncoderHook,
     SeedEpochHook,
 )
+from .iteration_log import DeferredInfoHook, IterationLog
 from .loops import AdversarialTrainLoop
 from .optim import PhaseOptimWrapperConstructor
 from .pretrained import PretrainedBackboneHook
 from .recipe import apply_switches
+from .resumption import ResumeScheduleHook
 from .visual_hooks import EncodedFramesHook, ProgressBarHook
 from .workdir import WorkDirInUse, claim_work_dir
 
@@ -30,14 +33,18 @@ __all__ = [
     'AttackerGuard',
     'CalibrateRangeHook',
     'CheckLabelsHook',
+    'CheckSwitchesHook',
     'DeadEncoderGuard',
+    'DeferredInfoHook',
     'EncodedFramesHook',
     'HardnessAnnealingHook',
+    'IterationLog',
     'LossGuard',
     'PhaseOptimWrapperConstructor',
     'PretrainedBackboneHook',
     'ProgressBarHook',
     'RestartPrivacyHook',
+    'ResumeScheduleHook',
     'SaveEncoderHook',
     'SeedEpochHook',
     'ThresholdGuard',

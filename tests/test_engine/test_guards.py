@@ -146,6 +146,17 @@ class TestLossGuard:
             play(synthetic_kth, tmp_path, guard, sabotage=poison, at=1)
         assert not list(tmp_path.glob('*.pth'))
 
+    def test_between_two_lines_of_the_log(self, synthetic_kth, tmp_path, warned):
+        """The first bad iteration is named, and undone before a checkpoint holds it."""
+        options = {'max_epochs': 3, 'default_hooks.logger.interval': 100}
+        options['default_hooks.checkpoint.max_keep_ckpts'] = 3
+        guard = dict(type='LossGuard', policy='rollback')
+        runner = play(synthetic_kth, tmp_path, guard, sabotage=poison, at=4, **options)
+        assert is_finite(state_of(runner).values())
+        assert all(is_finite(saved(path).values()) for path in tmp_path.glob('epoch_*.pth'))
+        (message,) = (m for m in warned if 'Went back to' in m)
+        assert 'epoch 2, iteration 5: action/loss' in message and 'epoch_1.pth' in message
+
     def test_skip_leaves_the_step_out(self, synthetic_kth, tmp_path, warned):
         guard = dict(type='LossGuard', policy='skip')
         runner = play(synthetic_kth, tmp_path, guard, sabotage=poison, at=1)

@@ -9,6 +9,9 @@ hook                         fault                                           pol
 :class:`AttackerGuard`       privacy network that never beats chance         stop, warn
 ============================ =============================================== =====================
 
+Guards look where the log is read (:mod:`bdq_plugin.engine.iteration_log`), so that no iteration
+waits for them; ``skip`` alone must look at every step.
+
 ``stop`` raises :class:`TrainingFault`; ``warn`` writes it to the log; ``skip`` leaves the step out;
 ``rollback`` puts networks and optimisers back to the run's last checkpoint that is whole and
 finite, and goes on with the next batch; ``off`` turns the guard off. Every recipe has all of them,

@@ -10,8 +10,9 @@ from mmaction.registry import HOOKS
 from mmengine.dist import all_reduce
 from mmengine.runner import Runner
 
+from ..iteration_log import IterationLog
 from ..loops import unwrap
-from .base import Guard, number
+from .base import Guard
 
 
 @HOOKS.register_module()
@@ -52,9 +53,11 @@ class AttackerGuard(Guard):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         """Collect the attacker's own loss."""
-        if self.policy != 'off':
-            losses = (outputs or {}).items()
-            self._losses += [number(v) for k, v in losses if k.split('/')[-1] == 'loss_subject']
+        if self.policy == 'off':
+            return
+        for row in IterationLog.of(runner).rows(runner, batch_idx, outputs):
+            losses = row.outputs.items()
+            self._losses += [v for k, v in losses if k.split('/')[-1] == 'loss_subject']
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Compare its best epoch so far with chance."""

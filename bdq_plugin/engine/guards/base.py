@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import Tensor
 
 from ..loops import unwrap
 from .rollback import is_finite, roll_back
@@ -40,11 +40,10 @@ class Guard(Hook):
             raise ValueError(f'{type(self).__name__}: max_times must be 1 or more, got {max_times}')
         self.policy, self.max_times = policy, max_times
 
-    def react(self, runner: Runner, details: str) -> None:
-        """Do what the policy says about the fault."""
-        message = (
-            f'{self.FAULT} at epoch {runner.epoch + 1}, iteration {runner.iter + 1}: {details}.'
-        )
+    def react(self, runner: Runner, details: str, iteration: int | None = None) -> None:
+        """Do what the policy says about the fault, which was in this iteration or the last one."""
+        iteration = runner.iter if iteration is None else iteration
+        message = f'{self.FAULT} at epoch {runner.epoch + 1}, iteration {iteration + 1}: {details}.'
         if self.policy == 'stop':
             raise TrainingFault(f'{message} {self.ADVICE}')
         if self.policy == 'warn':
@@ -76,15 +75,11 @@ class Guard(Hook):
         return runner.message_hub.get_info(f'{type(self).__name__}/{name}', default)
 
 
-def number(value: Tensor | float) -> float:
-    """A logged value."""
-    return value.item() if isinstance(value, Tensor) else float(value)
-
-
-def anywhere(flag: bool) -> bool:
-    """Whether the flag is set in any process, so that all of them do the same."""
-    if get_world_size() == 1:
-        return flag
-    found = torch.tensor(int(flag))
+def anywhere(flags: Iterable[bool]) -> list[bool]:
+    """Which flags are set in any process, so that all of them do the same; as many in each."""
+    flags = list(flags)
+    if get_world_size() == 1 or not flags:
+        return flags
+    found = torch.tensor(flags, dtype=torch.int32)
     all_reduce(found, 'max')
-    return bool(found)
+    return list(map(bool, found.tolist()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -10,12 +9,14 @@ from mmaction.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from ..iteration_log import IterationLog
 from ..loops import unwrap
 from .base import Guard, anywhere
 
 # Encoder output below this standard deviation is constant, in units of its input (pixels 0 to 1,
 # or normalised ones): a hundredth of a grey level's.
 _DEAD_STD = 4e-5
+_STD = 'DeadEncoderGuard/std'
 
 
 @HOOKS.register_module()
@@ -58,8 +59,8 @@ class ThresholdGuard(Guard):
         # Each with the one below it; the range's ends stand in for the outermost ones' neighbours.
         ends = thresholds.new_tensor([0.0, quantizer.num_levels - 1.0])
         values = torch.cat([ends[:1], thresholds.detach(), ends[1:]])
-        apart = values.diff() >= self.min_gap
-        useful, total = int(apart[:-1].sum()) - int(not apart[-1]), thresholds.numel()
+        apart = (values.diff() >= self.min_gap).tolist()
+        useful, total = sum(apart[:-1]) - (not apart[-1]), thresholds.numel()
         if useful < self.min_share * total:
             self.react(runner, f'{max(useful, 0)} of {total} are distinct and in range')
 
@@ -88,35 +89,38 @@ class DeadEncoderGuard(Guard):
                 f'{interval} and {patience}'
             )
         self.interval, self.patience = interval, patience
-        self._looking, self._std = False, math.inf
+        self._looking = False
+        self._log: IterationLog | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Listen to the encoder: a pass of our own would draw dither and shift every later draw."""
         encoder = find_encoder(runner)
         if self.policy != 'off' and encoder is not None:
+            self._log = IterationLog.of(runner)
             encoder.register_forward_hook(self._listen)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Look at one iteration in ``interval``."""
-        self._looking, self._std = (runner.iter + 1) % self.interval == 0, math.inf
+        self._looking = (runner.iter + 1) % self.interval == 0
 
     def _listen(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
         if self._looking:
             self._looking = False
-            self._std = float(output.detach().flatten(1).float().std(1).max())
+            self._log.note(_STD, output.detach().flatten(1).float().std(1).max())
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         """Count the looks in a row that found nothing but a constant."""
-        if self.policy == 'off' or (runner.iter + 1) % self.interval:
-            return
-        alive = anywhere(not self._std < _DEAD_STD)
-        looks = 0 if alive else self.recall(runner, 'looks', 0) + 1
-        if looks >= self.patience:
-            looks = 0
-            self.react(runner, f'its output is constant in {self.patience} looks in a row')
-        self.remember(runner, 'looks', looks)
+        rows = IterationLog.of(runner).rows(runner, batch_idx, outputs)
+        looks = [row for row in rows if _STD in row.notes]
+        alive = anywhere(not row.notes[_STD] < _DEAD_STD for row in looks)
+        for row, lives in zip(looks, alive, strict=True):
+            in_a_row = 0 if lives else self.recall(runner, 'looks', 0) + 1
+            self.remember(runner, 'looks', in_a_row % self.patience)
+            if in_a_row == self.patience:
+                found = f'its output is constant in {self.patience} looks in a row'
+                self.react(runner, found, row.iteration)
 
 
 def find_encoder(runner: Runner) -> nn.Module | None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
-from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch import Tensor
 
 from ..checkpoints import checkpoints_of, damage_of, step_of
 from ..loops import unwrap
+from ..optim import groups_of
 
 
 def roll_back(runner: Runner) -> Path | None:
@@ -36,9 +35,9 @@ def roll_back(runner: Runner) -> Path | None:
         unwrap(runner.model).load_state_dict(checkpoint['state_dict'])
         if 'optimizer' in checkpoint:
             # MMEngine's schedules go on from the rate that they find.
-            rates = [group['lr'] for group in groups_of(runner)]
+            rates = [group['lr'] for group in groups_of(runner.optim_wrapper)]
             runner.optim_wrapper.load_state_dict(checkpoint['optimizer'])
-            for group, rate in zip(groups_of(runner), rates, strict=True):
+            for group, rate in zip(groups_of(runner.optim_wrapper), rates, strict=True):
                 group['lr'] = rate
         return path
     return None
@@ -47,14 +46,3 @@ def roll_back(runner: Runner) -> Path | None:
 def is_finite(tensors: Iterable[Tensor]) -> bool:
     """Whether no tensor holds NaN or Inf."""
     return all(bool(t.isfinite().all()) for t in tensors if t.is_floating_point())
-
-
-def wrappers_of(runner: Runner) -> list[OptimWrapper]:
-    """Every optimiser of a run, of one phase or of several."""
-    wrapper = runner.optim_wrapper
-    return list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]
-
-
-def groups_of(runner: Runner) -> list[dict[str, Any]]:
-    """Every group of parameters that has a learning rate of its own."""
-    return [group for wrapper in wrappers_of(runner) for group in wrapper.param_groups]
