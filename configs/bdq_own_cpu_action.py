@@ -1,5 +1,6 @@
-# Stage 2 on your own videos with small networks: a fresh action network on the codes of a zoo
-# encoder. Its checkpoint is one for tools/recognize.py on .bdq files and live streams.
+# Stage 2 on your own videos with small networks: a fresh action network on the codes of an encoder
+# of the zoo, or of bdq_own_cpu.py (encoder_file=work_dirs/bdq_own_cpu/encoder.json). Its checkpoint
+# is one for tools/recognize.py on .bdq files and live streams.
 _base_ = [
     '_base_/default_runtime.py',
     '_base_/datasets/own_small.py',
@@ -9,6 +10,7 @@ _base_ = [
 ]
 encoder_file = 'bdq_plugin/encoders/zoo/bdq_hard_ixmas_take3.json'
 model = dict(
+    _base_.action_network,
     data_preprocessor=dict(
         type='BDQDataPreprocessor',
         encoder=_base_.encoder,
@@ -16,11 +18,9 @@ model = dict(
         init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
         **_base_.grey,
     ),
-    **_base_.action_network,
+    cls_head=dict(_base_.action_network['cls_head'], num_classes=None),
 )
-# As many classes as the annotation has actions.
-model['cls_head'] = dict(model['cls_head'], num_classes=None)
 val_evaluator = [_base_.action_metric]
 test_evaluator = val_evaluator
-# A folder of one's own is small: more epochs than IXMAS needs.
-max_epochs = 120
+# A folder of one's own is small: an epoch of it is a few steps.
+max_epochs = 80

@@ -1,10 +1,13 @@
 # Your own videos as a camera's small network sees them: 32 consecutive frames, 80 x 60 pixels and
-# grey. The first take of each person tests, the others train; see protocols for other divisions.
+# grey. The first take of each person tests, the others train. It has no validation split:
+# validation shows the test split and chooses nothing. `protocol` is the column held out
+# ('session'), 'split', or any declaration.
 data_root = 'data/own/videos'
 ann_file = 'data/own/annotations.csv'
 protocol = 'take'
 fold = 1
 
+# No flip: left and right may be what tells your actions apart.
 train_pipeline = [
     dict(type='ClipInit'),
     dict(type='SampleFrames', clip_len=32, frame_interval=1, num_clips=1),
@@ -31,17 +34,19 @@ dataset = dict(
     protocol=protocol,
     fold=fold,
     min_frames=32,
+    # Decoded once, and kept as small as they are used.
     cache=dict(scale=(80, 60), grey=True),
 )
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=0,
     persistent_workers=False,
+    drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(split='train', pipeline=train_pipeline, **dataset),
 )
 val_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=0,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
