@@ -1,10 +1,6 @@
 # IPN Hand at 224 pixels, 32 consecutive frames; shorter gestures begin again from their start. The
 # official split, 148 videos to train, 52 to test; it has no validation split: validation shows the
 # test split and chooses nothing. What is to be hidden is the gender.
-data_root = 'data/ipn/videos'
-ann_file = 'data/ipn/annotations.csv'
-protocol = 'split'
-fold = 1
 
 # No flip: some gestures are throws to the left and to the right.
 train_pipeline = [
@@ -33,10 +29,10 @@ test_pipeline = [
 ]
 dataset = dict(
     type='IPNDataset',
-    ann_file=ann_file,
-    data_prefix=dict(video=data_root),
-    protocol=protocol,
-    fold=fold,
+    ann_file='data/ipn/annotations.csv',
+    data_prefix=dict(video='data/ipn/videos'),
+    protocol='split',
+    fold=1,
     actions='gestures',
 )
 train_dataloader = dict(

@@ -1,10 +1,6 @@
 # Your own videos at 224 pixels and in colour, 32 consecutive frames. The first take of each person
 # tests, the others train. It has no validation split: validation shows the test split and chooses
 # nothing. `protocol` is the column held out ('session'), 'split', or any declaration.
-data_root = 'data/own/videos'
-ann_file = 'data/own/annotations.csv'
-protocol = 'take'
-fold = 1
 
 # No flip: left and right may be what tells your actions apart.
 train_pipeline = [
@@ -33,10 +29,10 @@ test_pipeline = [
 ]
 dataset = dict(
     type='SubjectVideoDataset',
-    ann_file=ann_file,
-    data_prefix=dict(video=data_root),
-    protocol=protocol,
-    fold=fold,
+    ann_file='data/own/annotations.csv',
+    data_prefix=dict(video='data/own/videos'),
+    protocol='take',
+    fold=1,
     min_frames=32,
 )
 train_dataloader = dict(

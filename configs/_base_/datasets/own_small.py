@@ -2,10 +2,6 @@
 # grey. The first take of each person tests, the others train. It has no validation split:
 # validation shows the test split and chooses nothing. `protocol` is the column held out
 # ('session'), 'split', or any declaration.
-data_root = 'data/own/videos'
-ann_file = 'data/own/annotations.csv'
-protocol = 'take'
-fold = 1
 
 # No flip: left and right may be what tells your actions apart.
 train_pipeline = [
@@ -29,10 +25,10 @@ test_pipeline = [
 ]
 dataset = dict(
     type='SubjectVideoDataset',
-    ann_file=ann_file,
-    data_prefix=dict(video=data_root),
-    protocol=protocol,
-    fold=fold,
+    ann_file='data/own/annotations.csv',
+    data_prefix=dict(video='data/own/videos'),
+    protocol='take',
+    fold=1,
     min_frames=32,
     # Decoded once, and kept as small as they are used.
     cache=dict(scale=(80, 60), grey=True),

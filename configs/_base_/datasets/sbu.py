@@ -1,11 +1,6 @@
 # SBU Kinect Interaction at 224 pixels, 16 consecutive frames; shorter sequences (from 10) begin
 # again from their start, as in the released code. The released split, 188 to train, 94 to test; it
 # has no validation split: validation shows the test split and chooses nothing.
-data_root = 'data/sbu/videos'
-ann_file = 'data/sbu/annotations.csv'
-protocol = 'split'
-fold = 1
-
 train_pipeline = [
     dict(type='ClipInit'),
     dict(type='SampleFrames', clip_len=16, frame_interval=1, num_clips=1),
@@ -33,10 +28,10 @@ test_pipeline = [
 ]
 dataset = dict(
     type='SBUDataset',
-    ann_file=ann_file,
-    data_prefix=dict(video=data_root),
-    protocol=protocol,
-    fold=fold,
+    ann_file='data/sbu/annotations.csv',
+    data_prefix=dict(video='data/sbu/videos'),
+    protocol='split',
+    fold=1,
 )
 train_dataloader = dict(
     batch_size=16,
