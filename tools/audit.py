@@ -4,21 +4,28 @@
 Example:
     python tools/audit.py --encoder bdq_hard --data ixmas --protocol take --fold 3
     python tools/audit.py --encoder work_dirs/bdq/encoder.json --data ixmas --panel full
+    python tools/audit.py --encoder bdq_hard --fold 3 --repeat
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from mmengine.config import DictAction
 
 from bdq_plugin.evaluation.audit import run_audit
 from bdq_plugin.evaluation.candidates import OUTPUTS, output_forms, resolve_encoder
-from bdq_plugin.evaluation.results import Cell
+from bdq_plugin.evaluation.results import Cell, comparable, differences, read_result
 from bdq_plugin.evaluation.settings import load_data, load_panel
+
+# Of what differs between two runs, so many places are named.
+MOST_NAMED = 5
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -54,7 +61,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--cfg-options',
         nargs='+',
         action=DictAction,
-        help='replace entries of the panel, such as panel.frame.recipe.epochs=10',
+        help='replace entries of the panel, such as panel.frame.recipe.max_epochs=30',
+    )
+    parser.add_argument(
+        '--repeat',
+        action='store_true',
+        help='compute finished cells again, elsewhere, and fail where a bit differs',
     )
     return parser.parse_args(argv)
 
@@ -84,16 +96,36 @@ def audit(args: argparse.Namespace) -> None:
             for output in wanted:
                 label = args.name or audited.name
                 cell = Cell(data.name, args.protocol, fold, label, output, seed, panel.name)
-                run_audit(
+                run = partial(
+                    run_audit,
                     forms[output],
                     cell,
                     data,
                     panel,
                     origin=audited.origin,
-                    results=args.results,
-                    work_dir=args.work_dir,
                     device=args.device,
                 )
+                if args.repeat:
+                    check_repeats(cell, run, args.results)
+                else:
+                    run(results=args.results, work_dir=args.work_dir)
+
+
+def check_repeats(cell: Cell, run: Callable[..., dict[str, Any]], results: str) -> None:
+    """Compute a finished cell again in a scratch folder; raise ValueError where it differs."""
+    first = read_result(cell.path(results))
+    with tempfile.TemporaryDirectory() as scratch:
+        run(results=scratch, work_dir=scratch)
+        again = read_result(cell.path(scratch))
+    found = differences(comparable(first), comparable(again))
+    if found:
+        named = ', '.join(found[:MOST_NAMED]) + (', ...' if len(found) > MOST_NAMED else '')
+        raise ValueError(
+            f'{cell.key} does not repeat: {len(found)} values differ: {named}; the first time '
+            f'{first["versions"]} on {first["machine"]}, now {again["versions"]} on '
+            f'{again["machine"]}'
+        )
+    print(f'{cell.key}: the same again, bit for bit')
 
 
 if __name__ == '__main__':
