@@ -11,6 +11,7 @@ model = dict(
     data_preprocessor=dict(
         type='BDQDataPreprocessor',
         encoder=dict(file=encoder_file),
+        format_shape='NCTHW',
         frozen=True,
         **_base_.grey,
     ),

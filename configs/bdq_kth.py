@@ -12,7 +12,9 @@ model = dict(
     alpha=1.0,
     num_privacy_networks=1,
     held_norm='batch',
-    data_preprocessor=dict(type='BDQDataPreprocessor', encoder=_base_.encoder),
+    data_preprocessor=dict(
+        type='BDQDataPreprocessor', encoder=_base_.encoder, format_shape='NCTHW'
+    ),
     recognizer=_base_.action_network,
     privacy=dict(
         **_base_.privacy_network,

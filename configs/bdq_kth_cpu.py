@@ -9,7 +9,9 @@ _base_ = [
 model = dict(
     type='AdversarialRecognizer',
     alpha=1.0,
-    data_preprocessor=dict(type='BDQDataPreprocessor', encoder=_base_.encoder, **_base_.grey),
+    data_preprocessor=dict(
+        type='BDQDataPreprocessor', encoder=_base_.encoder, format_shape='NCTHW', **_base_.grey
+    ),
     recognizer=_base_.action_network,
     privacy=dict(
         **_base_.privacy_network,

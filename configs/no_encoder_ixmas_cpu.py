@@ -10,7 +10,9 @@ model = dict(
     type='AdversarialRecognizer',
     alpha=0.0,
     num_privacy_networks=1,
-    data_preprocessor=dict(type='BDQDataPreprocessor', encoder=_base_.encoder, **_base_.grey),
+    data_preprocessor=dict(
+        type='BDQDataPreprocessor', encoder=_base_.encoder, format_shape='NCTHW', **_base_.grey
+    ),
     recognizer=_base_.action_network,
     privacy=dict(
         **_base_.privacy_network,

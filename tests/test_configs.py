@@ -31,11 +31,12 @@ def small_batch(cfg: Config) -> dict:
         for step in cfg.train_dataloader.dataset.pipeline
         if 'clip_len' in step
     )
-    flat = cfg.model.data_preprocessor.get('format_shape') == 'NCHW'
+    flat = cfg.model.data_preprocessor.format_shape == 'NCHW'
     shape = (clip_len, channels, 64, 64) if flat else (1, channels, clip_len, 64, 64)
     samples = []
     for label in (0, 1):
-        sample = ActionDataSample().set_gt_label(label)
+        layout = dict(clip_len=clip_len, num_clips=1)
+        sample = ActionDataSample(metainfo=layout).set_gt_label(label)
         sample.set_field(torch.tensor([label]), 'gt_subject')
         samples.append(sample)
     inputs = [torch.randint(0, 256, shape).to(torch.uint8) for _ in samples]

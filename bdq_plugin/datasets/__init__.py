@@ -1,7 +1,9 @@
 """Data sets, protocols and pipeline parts. Importing this package registers them with MMAction2."""
 
-from ..video.reader import VideoError, count_frames, open_video
+from ..video.container import VideoError
+from ..video.reader import count_frames, open_video
 from .clips import SubjectVideoDataset
+from .ipn import IPNDataset
 from .ixmas import IXMASDataset, parse_ixmas_name
 from .kth import KTHDataset, parse_kth_name, read_kth_index
 from .protocols import (
@@ -13,6 +15,8 @@ from .protocols import (
     split_all,
     split_rows,
 )
+from .sbu import SBUDataset
+from .stills import StillInit
 from .transforms import ClipDecode, ClipInit, GreyToRGB, PackSubjectInputs, RandomShift, ToGray
 
 __all__ = [
@@ -20,12 +24,15 @@ __all__ = [
     'ClipDecode',
     'ClipInit',
     'GreyToRGB',
+    'IPNDataset',
     'IXMASDataset',
     'KTHDataset',
     'PackSubjectInputs',
     'Protocol',
     'ProtocolAudit',
     'RandomShift',
+    'SBUDataset',
+    'StillInit',
     'SubjectVideoDataset',
     'ToGray',
     'VideoError',

@@ -17,8 +17,9 @@ from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
 from ..progress import track
+from ..video.container import VideoError
 from ..video.isolation import IsolatedVideo
-from ..video.reader import ArrayReader, VideoError
+from ..video.reader import ArrayReader
 from .annotations import (
     FILE_COLUMNS,
     Row,
@@ -32,6 +33,10 @@ from .protocols import get_protocol, recording_of, split_rows
 
 # Columns that an item has under other names, or does not need.
 _NOT_FIELDS = ('video', 'action', 'subject', *FILE_COLUMNS)
+
+
+# Frames that the cache decodes before it makes them small.
+_DECODED_AT_ONCE = 128
 
 
 class TooManyBadSamples(VideoError):
@@ -56,7 +61,9 @@ class SubjectVideoDataset(BaseActionDataset):
     (``scenario, sequence`` or ``take, camera``).
 
     Labels are indices in ``metainfo['classes']`` and ``metainfo['subjects']``. With a subset, both
-    hold the subset alone, in the same order, and labels are numbered anew without gaps.
+    hold the subset alone, in the same order, and labels are numbered anew without gaps. Where a
+    split holds people whom train does not have, ``metainfo`` also names them, ``unseen_subjects``,
+    and the ``protocol``: identity has no figure there.
 
     Rows are divided by the protocol first, then reduced to ``actions``, ``subjects`` and
     ``min_frames``: which side a clip falls on does not depend on a subset.
@@ -73,14 +80,18 @@ class SubjectVideoDataset(BaseActionDataset):
         privacy: What the privacy network must not learn: the column of the label, ``'subject'`` or
             another one (``'gender'``), whose values take the people's place in ``subject``,
             ``subject_name`` and ``metainfo['subjects']``; or a list of columns of 0 and 1, which
-            are ``attributes`` (float32, (K,)) of each item, named by ``metainfo['attributes']``.
+            are ``attributes`` (float32, (K,)) of each item, named by ``metainfo['attributes']``;
+            or None, where there is no such label.
         actions: ``None`` or ``'all'``, a name of ``ACTION_SETS``, or a list of actions.
         subjects: ``None`` for all people (or values of ``privacy``), or a list of names.
         min_frames: Shortest clip, in frames. Shorter ones are a ValueError; KTH drops them.
         cache: Decode every clip of the split once, here, and keep its uint8 frames: ``True`` in
             memory that forked workers inherit, ``'shared'`` in shared memory, which spawned ones
             use too. Lossless; grey frames take one byte a pixel. IXMAS's 240 clips of two takes
-            need 63 MB; the whole of KTH needs gigabytes.
+            need 63 MB; the whole of KTH needs gigabytes. Of large frames, keep what the pipeline
+            makes of them anyway: ``dict(scale=(80, 60), grey=True)`` (width and height, with
+            ``shared=True`` in shared memory), where it decodes with the same ``grey`` and resizes
+            to the same ``scale`` next.
         check_files: Compare each video with the digest in the annotation, where it has one, before
             it is first decoded in a process: a file that has changed since it was prepared is a
             VideoError.
@@ -118,11 +129,11 @@ class SubjectVideoDataset(BaseActionDataset):
         protocol: str | dict = 'take',
         split: str = 'train',
         fold: int | None = None,
-        privacy: str | Sequence[str] = 'subject',
+        privacy: str | Sequence[str] | None = 'subject',
         actions: str | Sequence[str] | None = None,
         subjects: Sequence[str] | None = None,
         min_frames: int = 1,
-        cache: bool | str = False,
+        cache: bool | str | dict = False,
         check_files: bool = True,
         max_bad_share: float = 0.05,
         test_mode: bool = False,
@@ -134,14 +145,12 @@ class SubjectVideoDataset(BaseActionDataset):
             raise ValueError(f'min_frames must be 1 or more, got {min_frames}')
         if not 0 <= max_bad_share <= 1:
             raise ValueError(f'max_bad_share must be from 0 to 1, got {max_bad_share}')
-        if cache not in (False, True, 'shared'):
-            raise ValueError(f"cache must be False, True or 'shared', got {cache!r}")
         self.protocol = protocol if isinstance(protocol, str) else dict(protocol)
         self.split, self.fold = split, self._protocol.choose_fold(fold)
-        self.privacy = privacy if isinstance(privacy, str) else tuple(privacy)
+        self.privacy = privacy if isinstance(privacy, str | None) else tuple(privacy)
         self._label = privacy if isinstance(privacy, str) else 'subject'
         self.min_frames, self.max_bad_share = min_frames, max_bad_share
-        self.cache, self.check_files = cache, check_files
+        self.cache, self.check_files = _cache_options(cache), check_files
         self._cached_clips: ClipCache | None = None
         self._rows = self._read_rows(os.path.join(data_root, ann_file) if ann_file else ann_file)
         known = {**self.METAINFO, **(metainfo or {})}
@@ -158,17 +167,19 @@ class SubjectVideoDataset(BaseActionDataset):
 
     def load_data_list(self) -> list[dict]:
         """Divide the annotation's rows and describe the chosen clips."""
-        rows = split_rows(self._rows, self._protocol, self.split, self.fold)
-        rows = [row for row in rows if self._is_chosen(row)]
-        items = self._drop_short([self._describe(row) for row in rows])
+        items = self._drop_short([self._describe(row) for row in self._rows_of(self.split)])
         if not items:
             raise ValueError(
                 f'{self.ann_file} has no clip for protocol {self._protocol.name}, '
                 f'split {self.split!r}, fold {self.fold} and the chosen actions and subjects'
             )
+        known = {str(row.get(self._label)) for row in self._rows_of('train')}
+        unseen = sorted({item['subject_name'] for item in items if 'subject_name' in item} - known)
+        if known and unseen:
+            self._metainfo.update(protocol=self.protocol, unseen_subjects=tuple(unseen))
         self._check_files(items)
-        if self.cache:
-            self._cached_clips = ClipCache(self._decode_all(items), shared=self.cache == 'shared')
+        if self.cache is not None:
+            self._cached_clips = ClipCache(self._decode_all(items), self.cache['shared'])
         return items
 
     def protocol_rows(self) -> list[Row]:
@@ -268,7 +279,7 @@ class SubjectVideoDataset(BaseActionDataset):
         optional = None if self.PROTOCOL_FIELDS is None else ('sha256',)
         rows = read_annotations(ann_file, self.COLUMNS, optional)
         labels = [self.privacy] if isinstance(self.privacy, str) else self.privacy
-        for column in labels:
+        for column in labels or ():
             lacking = [str(row['video']) for row in rows if row.get(column, '') == '']
             if lacking:
                 raise ValueError(
@@ -291,7 +302,7 @@ class SubjectVideoDataset(BaseActionDataset):
         names = dict(classes=self._choose_actions(actions, self._names('action', 'classes', known)))
         if isinstance(self.privacy, tuple):
             names['attributes'] = self.privacy
-        if all(self._label in row for row in self._rows):
+        if self.privacy is not None and all(self._label in row for row in self._rows):
             people = self._names(self._label, 'subjects', known)
             names['subjects'] = _choose(subjects, people, 'subject')
         return names
@@ -333,6 +344,10 @@ class SubjectVideoDataset(BaseActionDataset):
                 )
             actions = sets[actions]
         return _choose(actions, known, 'action')
+
+    def _rows_of(self, split: str) -> list[Row]:
+        divided = split_rows(self._rows, self._protocol, split, self.fold)
+        return [row for row in divided if self._is_chosen(row)]
 
     def _is_chosen(self, row: Row) -> bool:
         chosen = self._metainfo
@@ -394,16 +409,28 @@ class SubjectVideoDataset(BaseActionDataset):
     def _decode_all(self, items: list[dict]) -> dict[ClipKey, ArrayReader]:
         clips = {}
         for item in track(items, f'caching {len(items)} clips'):
-            start = item['start_index']
             try:
                 reader = IsolatedVideo(item['filename'], item['video_frames'], item.get('sha256'))
-                frames = reader.get_batch(range(start, item['end_frame']))
+                frames = self._decode_to_keep(reader, item['start_index'], item['end_frame'])
             except VideoError:
                 if not self._may_lose_clips:
                     raise
                 continue  # it fails again, and is counted, when it is asked for
-            clips[_clip_key(item)] = ArrayReader(_pack_grey(frames), start, reader.fps)
+            clips[_clip_key(item)] = ArrayReader(frames, item['start_index'], reader.fps)
         return clips
+
+    def _decode_to_keep(self, reader: IsolatedVideo, start: int, end: int) -> np.ndarray:
+        """Frames of a clip as the cache keeps them; large ones never all at once."""
+        scale, grey = self.cache['scale'], self.cache['grey']
+        parts = []
+        for first in range(start, end, _DECODED_AT_ONCE):
+            frames = reader.get_batch(range(first, min(first + _DECODED_AT_ONCE, end)), grey)
+            if scale is not None:
+                # As mmaction's Resize does it.
+                frames = np.stack([cv2.resize(frame, tuple(scale)) for frame in frames])
+                frames = frames[..., None] if frames.ndim == 3 else frames
+            parts.append(frames)
+        return _pack_grey(np.concatenate(parts))
 
 
 def _check_attributes(rows: Sequence[Row], attributes: Sequence[str], ann_file: str) -> None:
@@ -441,7 +468,21 @@ def _use_one_thread_in_a_worker() -> None:
         cv2.setNumThreads(0)
 
 
+def _cache_options(cache: bool | str | dict) -> dict[str, Any] | None:
+    """``cache`` written out, or None where nothing is kept."""
+    options = dict(scale=None, grey=False, shared=False)
+    if cache is False or cache is None:
+        return None
+    if cache is True or cache == 'shared':
+        return dict(options, shared=cache == 'shared')
+    if not isinstance(cache, dict) or set(cache) - set(options):
+        raise ValueError(
+            f"cache must be False, True, 'shared' or a dict of {', '.join(options)}, got {cache!r}"
+        )
+    return {**options, **cache}
+
+
 def _pack_grey(frames: np.ndarray) -> np.ndarray:
     """(T, H, W, 3) -> (T, H, W, 1) where the three channels are equal, else as it is."""
-    is_grey = (frames[..., 0] == frames[..., 1]).all() and (frames[..., 0] == frames[..., 2]).all()
+    is_grey = (frames == frames[..., :1]).all()
     return np.ascontiguousarray(frames[..., :1]) if is_grey else frames

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from mmaction.datasets.transforms import PackActionInputs
@@ -16,6 +15,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ..video.isolation import IsolatedVideo
+from ..video.pixels import luma_of_rgb
 from ..video.reader import VideoFile, VideoReader
 
 _META_KEYS = (
@@ -165,8 +165,8 @@ class RandomShift(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ToGray(BaseTransform):
-    """Frames (H, W, 3) or (H, W) -> (H, W, 1): luma (BT.601), which for grey frames is exactly the
-    grey value.
+    """Frames (H, W, 3) or (H, W) -> (H, W, 1): the luma that a reader gives too (BT.601), which for
+    grey frames is exactly the grey value.
 
     Put it right before ``FormatShape``: stock ``Resize`` drops a channel axis of length one.
     """
@@ -174,10 +174,7 @@ class ToGray(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Convert ``results['imgs']``."""
         results['imgs'] = [
-            (img if img.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(img), cv2.COLOR_RGB2GRAY))[
-                ..., None
-            ]
-            for img in results['imgs']
+            (img if img.ndim == 2 else luma_of_rgb(img))[..., None] for img in results['imgs']
         ]
         return results
 
@@ -237,4 +234,9 @@ class PackSubjectInputs(PackActionInputs):
         if 'attributes' in results:
             attributes = torch.as_tensor(results['attributes'], dtype=torch.float32)
             packed['data_samples'].set_field(attributes, 'gt_attributes')
+            if attributes.ndim != 1 or not ((attributes == 0) | (attributes == 1)).all():
+                raise ValueError(
+                    f'attributes is a list of 0 and 1, one for each, got {results["attributes"]}: '
+                    'leave clips out whose attributes are not known'
+                )
         return packed

@@ -14,8 +14,8 @@ import av
 import numpy as np
 
 from ..camera_form import CameraForm
+from ..video.source import SourceError
 from .packed import MAGIC, MAX_VALUES, PackedReader
-from .video_io import SourceError
 
 _FORM_TAG = 'BDQ_FORM'
 # AV_CODEC_FLAG_BITEXACT: no version of the library in the stream.

@@ -105,11 +105,7 @@ class CalibrateRangeHook(Hook):
 
     def _limit(self, runner: Runner, batch: dict[str, Any]) -> torch.Tensor:
         preprocessor = unwrap(runner.model).data_preprocessor
-        frames = torch.stack(preprocessor.cast_data(batch)['inputs'])
-        if preprocessor.format_shape == 'NCHW':
-            frames = frames.transpose(1, 2)
-        else:
-            frames = frames.flatten(0, 1)
+        frames = preprocessor.stage(batch).clips.flatten(0, 1)
         values = preprocessor.encoder.motion(preprocessor.prepare(frames)).abs().flatten()
         # A quantile of at most a million values: torch.quantile takes no more than 16 million.
         stride = max(1, values.numel() // 1_000_000)

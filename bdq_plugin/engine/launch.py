@@ -114,6 +114,7 @@ def train(cfg: Config) -> dict[str, float]:
     with claim_work_dir(cfg.work_dir, cfg.launcher), name_lost_ranks(cfg.launcher):
         continue_after_restart(cfg)
         runner = build_runner(cfg)
+        runner.test_loop  # noqa: B018  (built now, so that its faults cost no epoch)
         start = time.time()
         runner.train()
         seconds = time.time() - start

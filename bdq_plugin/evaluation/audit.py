@@ -124,7 +124,7 @@ def _compute(
     device: str,
     log: Log,
 ) -> dict[str, Any]:
-    fold = load_fold(data.dataset, cell.protocol, cell.fold, data.unit(cell.protocol), log)
+    fold = load_fold(data.dataset, cell.protocol, cell.fold, log)
     train, test = (
         encode(
             clips,

@@ -6,6 +6,7 @@ columns, K attributes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,8 +153,15 @@ def build_datasets(dataset: dict[str, Any], protocol: str, fold: int) -> dict[st
             split: DATASETS.build(
                 dict(dataset, protocol=protocol, fold=fold, split=split, test_mode=True)
             )
-            for split in get_protocol(protocol).splits
+            for split in get_protocol(protocol, _family(dataset)).splits
         }
+
+
+def count_folds(dataset: dict[str, Any], protocol: str) -> int:
+    """How many folds a protocol has on a data set, without decoding anything."""
+    built, chosen = build_datasets(dataset, protocol, 1), get_protocol(protocol, _family(dataset))
+    rows = [row for split in built.values() for row in split.protocol_rows()]
+    return chosen.count_folds(rows)
 
 
 def audit_datasets(datasets: dict[str, Any]) -> ProtocolAudit:
@@ -165,14 +173,12 @@ def load_fold(
     dataset: dict[str, Any],
     protocol: str,
     fold: int,
-    unit: str = 'recording',
     log: Callable[[str], None] = print,
 ) -> Fold:
     """Check a fold and decode its clips.
 
     Args:
         dataset, protocol, fold: see :func:`build_datasets`.
-        unit: the field of an item whose values are left out in turn within training.
         log: receives the audit of the protocol, before anything is decoded.
 
     Raises:
@@ -183,9 +189,9 @@ def load_fold(
     log(f'protocol {protocol}, fold {fold}\n{audit}')
     attributes = 'gt_attributes' in datasets['test'][0]['data_samples']
     check_fold(audit, protocol, fold, attributes)
-    check_people(datasets, unit, attributes)
+    check_people(datasets['train'], attributes)
     metainfo = datasets['train'].metainfo
-    decoded = {split: decode(datasets[split], unit) for split in ('train', 'test')}
+    decoded = {split: decode(datasets[split]) for split in ('train', 'test')}
     if attributes:
         check_attributes(decoded['test'].identities, 'test')
         count = decoded['train'].identities.shape[1]
@@ -218,27 +224,28 @@ def check_fold(audit: ProtocolAudit, protocol: str, fold: int, attributes: bool 
         )
 
 
-def check_people(datasets: dict[str, Any], unit: str, attributes: bool = False) -> None:
-    """Raise ValueError where a recipe could not be chosen within the training clips."""
+def check_people(train: Any, attributes: bool = False) -> None:
+    """Raise ValueError where a recipe could not be chosen within a training data set."""
     units: dict[str, set[str]] = {}
-    classes: dict[int, int] = {}
-    train = datasets['train']
+    classes = Counter()
     for index in range(len(train)):
         item = train.get_data_info(index)
-        units.setdefault(item['subject_name'], set()).add(_unit(item, unit))
-        classes[item['label']] = classes.get(item['label'], 0) + 1
+        person = str(item.get('person', item.get('subject_name')))
+        units.setdefault(person, set()).add(str(item['held_out']))
+        classes[item['label']] += 1
     every = set().union(*units.values())
     if len(every) < 2:
         raise ValueError(
-            f"the training clips are of one {unit}, '{every.pop()}': recipes are chosen by leaving "
-            f'one {unit} out, so an audit needs two or more beside the one that is tested'
+            f"all training clips are of one unit, '{every.pop()}': recipes are chosen by leaving "
+            'one out, so an audit needs two or more (takes, scenarios, sessions) beside the one '
+            'that is tested'
         )
     alone = sorted(name for name, seen in units.items() if len(seen) < 2)
     if alone and not attributes:
         raise ValueError(
-            f'{", ".join(alone)}: training clips of a single {unit}; an attacker is judged by '
-            f'leaving one {unit} out, which leaves nothing of these people: add clips, or leave '
-            'them out (subjects=[...])'
+            f'{", ".join(alone)}: training clips of a single unit ({", ".join(sorted(every)[:5])} '
+            'are the units); an attacker is judged by leaving one out, which leaves nothing of '
+            'these people: add clips, or leave them out (subjects=[...])'
         )
     rare = [train.metainfo['classes'][label] for label, count in classes.items() if count < 2]
     if rare:
@@ -254,7 +261,7 @@ def check_attributes(truth_NK: Tensor, split: str) -> None:
         raise ValueError(f'the {split} split has none of the attributes: nothing can be scored')
 
 
-def decode(dataset: Any, unit: str = 'recording') -> Clips:
+def decode(dataset: Any) -> Clips:
     """Decode every clip of a data set through its pipeline.
 
     Raises:
@@ -280,10 +287,10 @@ def decode(dataset: Any, unit: str = 'recording') -> Clips:
         clear=clear,
         actions=torch.tensor(actions),
         identities=torch.stack(identities),
-        persons=tuple(item['subject_name'] for item in items),
+        persons=tuple(str(item.get('person', item.get('subject_name'))) for item in items),
         ids=tuple(clip_id(item) for item in items),
         groups=tuple(item['recording'] for item in items),
-        units=tuple(_unit(item, unit) for item in items),
+        units=tuple(str(item['held_out']) for item in items),
         lengths=torch.tensor([item['num_frames'] for item in items]),
     )
 
@@ -294,11 +301,12 @@ def clip_id(item: dict[str, Any]) -> str:
     return f'{stem}:{item["start_index"]}-{item["end_frame"]}' if 'sequence' in item else stem
 
 
-def _unit(item: dict[str, Any], unit: str) -> str:
-    if unit not in item:
-        known = ', '.join(sorted(k for k, v in item.items() if isinstance(v, str | int)))
-        raise ValueError(f"a clip has no '{unit}' to leave out: choose one of {known}")
-    return str(item[unit])
+def _family(dataset: dict[str, Any]) -> str:
+    """Whose named protocols a data set's config may name."""
+    cls = DATASETS.get(dataset['type'])
+    if cls is None:
+        raise ValueError(f"no data set '{dataset['type']}' is registered")
+    return getattr(cls, 'FAMILY', '')
 
 
 def _one_view(inputs: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ def by_recognition(
     the people in the test clips.
 
     Args:
-        build: a fresh network for the action, with ``answer`` and ``features``.
+        build: a fresh network for the action, with ``answer`` and ``embed``.
         train, test: encoded clips.
         num_outputs: people.
 
@@ -79,7 +79,7 @@ def by_recognition(
         for side, clips in (('train', known), ('test', test)):
             scores = network.answer(clips).log_probs[:, 0]
             label = np.eye(scores.shape[1])[scores.argmax(1)]
-            sides[side] = dict(label=label, scores=scores, features=network.features(clips))
+            sides[side] = dict(label=label, scores=scores, features=network.embed(clips))
         for name, answers in found.items():
             answers.append(
                 _classify(

@@ -25,8 +25,6 @@ class Data:
         dataset: config of the data set, without protocol, split and fold.
         mean, std: as ``BDQDataPreprocessor`` takes them.
         sampling: which frames are encoded.
-        units: for a protocol the field of a clip whose values are left out in turn within training,
-            where that is not the field of the protocol's own name.
     """
 
     name: str
@@ -34,19 +32,12 @@ class Data:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     sampling: Sampling = field(default_factory=Sampling)
-    units: dict[str, str] = field(default_factory=dict)
 
     def identity(self) -> dict[str, Any]:
         """What makes it this data, wherever the files lie."""
         places = ('data_root', 'ann_file', 'data_prefix')
         dataset = {k: v for k, v in self.dataset.items() if k not in places}
-        units = dict(units=self.units) if self.units else {}
-        sampling = asdict(self.sampling)
-        return dict(dataset=dataset, mean=self.mean, std=self.std, sampling=sampling, **units)
-
-    def unit(self, protocol: str) -> str:
-        """The field whose values are left out in turn within training."""
-        return self.units.get(protocol, protocol)
+        return dict(dataset=dataset, mean=self.mean, std=self.std, sampling=asdict(self.sampling))
 
 
 @dataclass(frozen=True)
@@ -108,7 +99,6 @@ def load_data(name: str, data_root: str | None = None, ann_file: str | None = No
             tuple(config.mean),
             tuple(config.std),
             Sampling(**sampling),
-            dict(config.get('units') or {}),
         )
     except TypeError as error:
         raise ValueError(f'{name}: sampling={sampling}: {error}') from error

@@ -107,8 +107,7 @@ def run_study(
             kept = folder / f'fold{fold}-{asked}.npz'
             if not kept.is_file():
                 log(f'{study.key}: fold {fold}')
-                unit = data.unit(study.protocol)
-                loaded = load_fold(data.dataset, study.protocol, fold, unit, log)
+                loaded = load_fold(data.dataset, study.protocol, fold, log)
                 _keep(kept, measure.fold(loaded, encoder, data))
             with np.load(kept) as stored:
                 arrays[fold] = dict(stored)

@@ -26,7 +26,8 @@ if __name__ == '__main__':
     package = sys.modules['bdq_plugin'] = types.ModuleType('bdq_plugin')
     package.__path__ = [str(Path(__file__).parents[1])]
 
-from bdq_plugin.video.reader import VideoError, VideoFile, VideoReader
+from bdq_plugin.video.container import VideoError
+from bdq_plugin.video.reader import VideoFile, VideoReader
 from bdq_plugin.video.shared_memory import SharedBuffer
 
 # Address space: a header that declares a huge picture must not take the machine down.
@@ -58,7 +59,7 @@ class Server:
             return dict(fps=self._reader.fps)
         if what == 'length':
             return dict(length=len(self._reader))
-        frames = self._reader.get_batch(request['indices'], request['grey'], self._buffer.array)
+        frames = self._reader.get_batch(request['indices'], allocate=self._buffer.array)
         return dict(shape=frames.shape)
 
 

@@ -159,7 +159,7 @@ def restore_clip(
     Raises:
         ValueError: the test split has no such video.
     """
-    clips = load_fold(data.dataset, protocol, fold, data.unit(protocol))
+    clips = load_fold(data.dataset, protocol, fold)
     index = _find(clips.test.ids, Path(video).stem)
     config = copy.deepcopy(load_panel('full').networks['inversion'])
     if epochs is not None:

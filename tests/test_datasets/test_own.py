@@ -282,3 +282,34 @@ def test_one_name_in_two_spellings(build):
 def test_the_message_where_there_is_no_annotation(build):
     with pytest.raises(FileNotFoundError, match=r'python tools/data/folder/prepare\.py'):
         build(ann_file='nowhere.csv')
+
+
+@pytest.mark.parametrize('grey', [True, False])
+def test_a_cache_of_small_frames_equals_the_pipeline_without_it(synthetic_own, grey):
+    end = [dict(type='mmaction.ToGray')] if grey else []
+    pipeline = [
+        dict(type='mmaction.ClipInit'),
+        dict(type='mmaction.SampleFrames', clip_len=6, frame_interval=2, test_mode=True),
+        dict(type='mmaction.ClipDecode', grey=grey),
+        dict(type='mmaction.Resize', scale=(40, 36), keep_ratio=False),
+        *end,
+        dict(type='mmaction.FormatShape', input_format='NCTHW'),
+        dict(type='mmaction.PackSubjectInputs'),
+    ]
+    plain, cached = (
+        SubjectVideoDataset(
+            str(synthetic_own.annotation),
+            pipeline,
+            data_prefix=dict(video=str(synthetic_own.root)),
+            split='test',
+            cache=cache,
+        )
+        for cache in (False, dict(scale=(40, 36), grey=grey))
+    )
+    channels = 1 if grey else 3
+    assert cached._cached_clips.nbytes == 6 * 20 * 40 * 36 * channels
+    for i in (0, 3):
+        assert plain[i]['inputs'].shape == (1, channels, 6, 36, 40)
+        assert torch.equal(cached[i]['inputs'], plain[i]['inputs'])
+    with pytest.raises(ValueError, match='a dict of scale, grey, shared'):
+        SubjectVideoDataset(str(synthetic_own.annotation), [], cache=dict(size=3))

@@ -13,7 +13,7 @@ from bdq_plugin.deploy.codes_video import (
     level_shades,
     open_codes,
 )
-from bdq_plugin.deploy.video_io import SourceError, VideoSource
+from bdq_plugin.video.source import SourceError, VideoSource
 from tests.test_deploy.conftest import encode_anew, moving_frames
 
 

@@ -33,7 +33,7 @@ from bdq_plugin.deploy.encoding import (
     encode_stream,
     fit_frame,
 )
-from bdq_plugin.deploy.video_io import SourceError, VideoSource
+from bdq_plugin.video.source import SourceError, VideoSource
 from tests.test_deploy.conftest import SECRETS, bare_site, moving_frames
 from tests.test_deploy.rtsp_server import RTSPServer, decode_h264, encode_h264
 from tools import encode_video

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from bdq_plugin.encoders import PRESETS, BDQEncoder, build_encoder
@@ -145,6 +147,41 @@ class TestInput:
         with pytest.raises(ValueError, match='at least 2 frames'):
             build_encoder('bdq')(torch.rand(1, 3, 1, 8, 8))
 
+    @pytest.mark.parametrize('name', ['bdq', 'bdq_hard', 'd', 'b', 'pass_through', 'ryoo_16'])
+    def test_uint8_pixels_are_scaled(self, name):
+        pixels = (clip(1, 3, 4, 16, 16) * 255).round().to(torch.uint8)
+        encoder = build_encoder(name)
+        assert torch.equal(encoder(pixels), encoder(pixels.float() / 255))
+
+    @pytest.mark.parametrize('method', ['forward', 'codes'])
+    @pytest.mark.parametrize(
+        ('name', 'dtype', 'match'),
+        [
+            ('bdq_released', torch.uint8, 'expects_normalized.*uint8 pixels: normalise them'),
+            ('bdq_hard', torch.int64, 'uint8 pixels, got torch.int64'),
+            ('bdq_hard', torch.bool, 'uint8 pixels, got torch.bool'),
+        ],
+    )
+    def test_other_integers_are_refused(self, method, name, dtype, match):
+        with pytest.raises(ValueError, match=match):
+            getattr(build_encoder(name), method)(torch.ones(1, 3, 4, 8, 8, dtype=dtype))
+
+    @pytest.mark.parametrize('shape', [(3, 8, 8), (1, 3, 1, 8, 8)])
+    def test_codes_are_of_clips_too(self, shape):
+        with pytest.raises(ValueError, match=r'\(N, C, T, H, W\)|at least 2 frames'):
+            build_encoder('bdq_hard').codes(torch.rand(shape))
+
+    @pytest.mark.parametrize('name', ['bdq', 'bdq_hard', 'bdq_released', 'sign_2'])
+    def test_what_is_no_number_has_no_code(self, name):
+        x = clip(1, 3, 4, 8, 8)
+        x[0, 0, 1, 2, 3] = torch.nan
+        encoder = build_encoder(name)
+        with pytest.raises(ValueError, match='no number'):
+            encoder.codes(x)
+        if encoder.streamable:
+            with torch.no_grad(), pytest.raises(ValueError, match='1 values that are no number'):
+                encoder.eval()(x)
+
     def test_fp32_inside_autocast(self):
         encoder, x = build_encoder('bdq'), clip(1, 3, 4, 16, 16)
         with torch.autocast('cpu', dtype=torch.bfloat16):
@@ -200,6 +237,40 @@ class TestCodes:
         encoder = build_encoder('bdq_hard')
         still = clip(1, 3, 1, 16, 16).expand(1, 3, 4, 16, 16)
         assert encoder.codes(still).unique().tolist() == [7]
+
+    @settings(deadline=None, max_examples=200)
+    @given(
+        limit=st.floats(1e-3, 3),
+        levels=st.integers(2, 256),
+        learned=st.floats(-0.6, 0.6),
+        off_centre=st.sampled_from([0.0, 0.0, 0.0, 0.3]),
+    )
+    def test_no_motion_is_the_same_level_in_training_and_in_a_camera(
+        self, limit, levels, learned, off_centre
+    ):
+        """In each range, of each number of levels, wherever the thresholds have been learned to."""
+        still = torch.full((1, 1, 2, 3, 4), 0.6)
+        found = []
+        for backend in ('plain', 'numba'):
+            encoder = build_encoder(
+                'bdq_hard', range_limit=limit, num_levels=levels, backend=backend
+            )
+            with torch.no_grad():
+                encoder.quantize.thresholds += learned
+                encoder.quantize.low -= off_centre * limit
+            low, high = encoder.quantize.low, encoder.quantize.high
+            trained = (encoder(still) - low) / ((high - low) / (levels - 1))
+            found += trained.round().unique().tolist()
+            found += encoder.quantize.levels(encoder.motion(still)).unique().tolist()
+            found += encoder.codes(still).unique().tolist()
+        assert len(found) == 6 and len(set(found)) == 1
+
+    @pytest.mark.parametrize('levels', [2, 16, 256])
+    def test_no_motion_is_the_same_level_in_every_range(self, levels):
+        still = torch.zeros(1, 1, 2, 3, 4)
+        limits = torch.rand(100, generator=torch.Generator().manual_seed(0)).tolist()
+        encoders = [build_encoder('bdq_hard', range_limit=r, num_levels=levels) for r in limits]
+        assert {int(encoder.codes(still).max()) for encoder in encoders} == {levels // 2 - 1}
 
     @pytest.mark.parametrize('name', ['bdq_hard', 'sign_16', 'sign_2'])
     def test_evaluation_shows_networks_what_the_camera_sends(self, name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bdq_plugin.video import isolation
+from tests.test_deploy.conftest import frames, make_video  # noqa: F401  (fixtures)
 
 
 @pytest.fixture
@@ -17,13 +18,13 @@ def faulty_decoder(tmp_path, monkeypatch):
         f'package.__path__ = [{str(isolation.SERVER.parents[1])!r}]\n'
         'from bdq_plugin.video import server\n'
         'class Faulty(server.VideoFile):\n'
-        '    def get_batch(self, *arguments):\n'
+        '    def get_batch(self, *arguments, **options):\n'
         '        name = os.path.basename(self.path)\n'
         "        if name.startswith('crash'): ctypes.string_at(0)\n"
         "        if name.startswith('abort'): os.abort()\n"
         "        if name.startswith('bug'): raise TypeError('a bug')\n"
         "        if name.startswith('hang'): ctypes.CDLL(None).sleep(1000)\n"
-        '        return super().get_batch(*arguments)\n'
+        '        return super().get_batch(*arguments, **options)\n'
         'server.VideoFile = Faulty\n'
         'server.main()\n'
     )

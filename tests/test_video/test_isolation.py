@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from bdq_plugin.video import isolation
+from bdq_plugin.video.container import VideoError
 from bdq_plugin.video.isolation import DecodingProcess, IsolatedVideo
-from bdq_plugin.video.reader import VideoError, VideoFile
+from bdq_plugin.video.reader import VideoFile
 from bdq_plugin.video.shared_memory import SharedBuffer
 from tests.test_video.videos import write_raw_video
 

@@ -38,8 +38,8 @@ import numpy as np
 
 from bdq_plugin.engine.launch import write_json
 from bdq_plugin.version import __version__
+from bdq_plugin.video.container import VideoError
 from bdq_plugin.video.isolation import IsolatedVideo
-from bdq_plugin.video.reader import VideoError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SUFFIXES = ('.avi', '.mp4')

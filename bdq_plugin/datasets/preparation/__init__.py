@@ -6,10 +6,13 @@
           --each video decoded once--> rows --checked--> annotation file, report
 """
 
+from .attributes import prepare_lists, prepare_pa_hmdb51, prepare_vispr
 from .clips import PreparationReport, find_videos, prepare
 from .folder import prepare_folder
+from .ipn import prepare_ipn
 from .ixmas import prepare_ixmas, read_ixmas_names
 from .kth import prepare_kth
+from .sbu import prepare_sbu
 from .selection import extract_middle_frames, select_videos
 
 __all__ = [
@@ -18,8 +21,13 @@ __all__ = [
     'find_videos',
     'prepare',
     'prepare_folder',
+    'prepare_ipn',
     'prepare_ixmas',
     'prepare_kth',
+    'prepare_lists',
+    'prepare_pa_hmdb51',
+    'prepare_sbu',
+    'prepare_vispr',
     'read_ixmas_names',
     'select_videos',
 ]

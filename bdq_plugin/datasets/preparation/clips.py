@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ...progress import track
+from ...video.container import VideoError
 from ...video.isolation import IsolatedVideo
-from ...video.reader import VideoError, file_digest
+from ...video.reader import file_digest
+from ...video_files import VIDEO_SUFFIXES
 from ..annotations import (
     FILE_COLUMNS,
     TEXT_COLUMNS,
@@ -27,13 +29,6 @@ from .advice import advise
 
 Name = TypeVar('Name')
 
-# fmt: off
-VIDEO_SUFFIXES = (
-    '.264', '.265', '.3g2', '.3gp', '.asf', '.avi', '.divx', '.flv', '.h264', '.hevc', '.m2ts',
-    '.m2v', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ogv', '.qt', '.ts', '.vob',
-    '.webm', '.wmv',
-)
-# fmt: on
 # What is measured of each video, in the order of the file.
 MEASURED = ('num_frames', 'width', 'height', 'fps', 'sha256')
 
@@ -173,7 +168,7 @@ def find_videos(raw_dir: str | Path, report: PreparationReport | None = None) ->
     if report is not None:
         report.not_videos += [name for name in files if name not in set(videos)]
     if not videos:
-        raise FileNotFoundError(f'{root} has no video ({", ".join(VIDEO_SUFFIXES)})')
+        raise FileNotFoundError(f'{root} has no video ({", ".join(sorted(VIDEO_SUFFIXES))})')
     return [Path(name) for name in videos]
 
 

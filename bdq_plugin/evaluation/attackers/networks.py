@@ -6,9 +6,9 @@ clips; at the test it answers for views that cover the clip, and the mean of the
 is its answer for the clip. A subclass says what a view is and builds the network::
 
     @ATTACKERS.register_module()
-    class MyAttacker(FrameAttacker):
-        def build(self, channels, size):
-            return MyNetwork(channels, self.num_outputs)  # (M, C, 1, H, W) to logits (M, 1, K)
+    class MyAttacker(SingleFrameAttacker):
+        def features(self, channels, size):
+            return MyNetwork(channels), 64  # frames (M, C, H, W) to features (M, 64)
 
 Names carry their dimensions: N clips, E encodings, C channels, T frames of a clip, M views, F
 frames of a view, L answers for a view, K people (or actions, or attributes).
@@ -19,6 +19,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,23 @@ class NetworkAttacker(Attacker):
         """Log-probabilities, or log-odds of attributes, of each encoding."""
         return self._answer(clips, self._scaled(clips))
 
+    @torch.no_grad()
+    def embed(self, clips: Clips) -> np.ndarray:
+        """What the last linear layer reads, (N, D): the mean over the views of a clip."""
+        self.network.eval()
+        read: list[Tensor] = []
+        last = [m for m in self.network.modules() if isinstance(m, nn.Linear)][-1]
+        handle = last.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
+        try:
+            found = []
+            for encodings in self._scaled(clips.first_encodings()):
+                read.clear()
+                self._view_scores(encodings[0])
+                found.append(read[-1].flatten(0, -2).mean(0).cpu().numpy())
+        finally:
+            handle.remove()
+        return np.stack(found)
+
     def _built(self, clips: Clips) -> nn.Module:
         with seeded(self.seed, self.device):
             return self.build(clips.channels, self._size(clips)).to(self.device)
@@ -185,13 +203,10 @@ def accuracy(log_probs_NK: np.ndarray, truth: np.ndarray, multi_label: bool = Fa
     return float((log_probs_NK.argmax(1) == truth).mean())
 
 
-@ATTACKERS.register_module()
-class FrameAttacker(NetworkAttacker):
-    """A 2D network on single frames: the attacker of the published figures.
+class SingleFrameAttacker(NetworkAttacker):
+    """Base of the attackers that look at single frames.
 
     Args:
-        backbone: config of a 2D backbone of MODELS; ``init_cfg`` or ``pretrained`` may name a local
-            file of weights.
         frames_per_step: random frames of each clip in a step. A network that sees one a step is
             slow to learn.
         max_frames: how many frames, evenly spread, are looked at in a test.
@@ -202,7 +217,6 @@ class FrameAttacker(NetworkAttacker):
     def __init__(
         self,
         *,
-        backbone: dict[str, Any] | None = None,
         frames_per_step: int = 8,
         max_frames: int = 32,
         dropout: float = 0.0,
@@ -210,12 +224,16 @@ class FrameAttacker(NetworkAttacker):
     ) -> None:
         super().__init__(**kwargs)
         at_least_one(frames_per_step=frames_per_step, max_frames=max_frames)
-        self.backbone, self.dropout = backbone, dropout
         self.frames_per_step, self.max_frames = frames_per_step, max_frames
+        self.dropout = dropout
+
+    @abstractmethod
+    def features(self, channels: int, size: tuple[int, int]) -> tuple[nn.Module, int]:
+        """A network from frames (M, C, H, W) to features (M, D), and D."""
 
     def build(self, channels: int, size: tuple[int, int]) -> nn.Module:
-        backbone = PooledBackbone(self.backbone, (channels, *size))
-        return FrameNetwork(backbone, head(backbone.width, self.num_outputs, self.dropout))
+        features, width = self.features(channels, size)
+        return _FrameNetwork(features, head(width, self.num_outputs, self.dropout))
 
     def draw(self, total: int) -> Tensor:
         return one_of_each_stretch(total, torch.rand(self.frames_per_step))[:, None]
@@ -231,29 +249,43 @@ class FrameAttacker(NetworkAttacker):
 
 
 @ATTACKERS.register_module()
-class LinearProbe(FrameAttacker):
+class FrameAttacker(SingleFrameAttacker):
+    """A 2D network on single frames: the attacker of the published figures.
+
+    Args:
+        backbone: config of a 2D backbone of MODELS; ``init_cfg`` or ``pretrained`` may name a local
+            file of weights.
+        **kwargs: see :class:`SingleFrameAttacker`.
+    """
+
+    def __init__(self, *, backbone: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.backbone = backbone
+
+    def features(self, channels: int, size: tuple[int, int]) -> tuple[nn.Module, int]:
+        backbone = PooledBackbone(self.backbone, (channels, *size))
+        return backbone, backbone.width
+
+
+@ATTACKERS.register_module()
+class LinearProbe(SingleFrameAttacker):
     """A linear classifier of single frames, pooled to a coarse grid: what needs no network.
 
     Args:
         grid: rows and columns.
-        **kwargs: see :class:`FrameAttacker`, less ``backbone``.
+        **kwargs: see :class:`SingleFrameAttacker`.
     """
 
     def __init__(self, *, grid: tuple[int, int] = (16, 12), **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if self.backbone is not None:
-            raise ValueError('a linear probe has no backbone')
         self.grid = tuple(grid)
+        at_least_one(grid_rows=self.grid[0], grid_columns=self.grid[1])
 
-    def build(self, channels: int, size: tuple[int, int]) -> nn.Module:
-        features = channels * self.grid[0] * self.grid[1]
-        pool = nn.Sequential(
-            nn.AdaptiveAvgPool2d(self.grid),
-            nn.Flatten(),
-            # Without affine numbers: it only brings every feature to one scale.
-            nn.BatchNorm1d(features, affine=False),
-        )
-        return FrameNetwork(pool, head(features, self.num_outputs, self.dropout))
+    def features(self, channels: int, size: tuple[int, int]) -> tuple[nn.Module, int]:
+        width = channels * self.grid[0] * self.grid[1]
+        # Without affine numbers: it only brings every feature to one scale.
+        norm = nn.BatchNorm1d(width, affine=False)
+        return nn.Sequential(nn.AdaptiveAvgPool2d(self.grid), nn.Flatten(), norm), width
 
 
 @ATTACKERS.register_module()
@@ -263,6 +295,7 @@ class ClipAttacker(NetworkAttacker):
     Args:
         backbone: config of a 3D backbone of MODELS.
         clip_len: frames of a window; a shorter clip is repeated.
+        stride: from one frame of a window to the next: 1 for consecutive frames.
         windows: how many, evenly spread, are looked at in a test.
         dropout: before the linear layer.
         **kwargs: see :class:`NetworkAttacker`.
@@ -273,14 +306,15 @@ class ClipAttacker(NetworkAttacker):
         *,
         backbone: dict[str, Any],
         clip_len: int = 16,
+        stride: int = 1,
         windows: int = 4,
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        at_least_one(clip_len=clip_len, windows=windows)
+        at_least_one(clip_len=clip_len, stride=stride, windows=windows)
         self.backbone, self.dropout = backbone, dropout
-        self.clip_len, self.windows = clip_len, windows
+        self.clip_len, self.stride, self.windows = clip_len, stride, windows
 
     def build(self, channels: int, size: tuple[int, int]) -> nn.Module:
         backbone = PooledBackbone(self.backbone, (channels, self.clip_len, *size))
@@ -289,17 +323,20 @@ class ClipAttacker(NetworkAttacker):
         )
 
     def draw(self, total: int) -> Tensor:
-        return self._windows(total, torch.randint(max(0, total - self.clip_len) + 1, (1,)))
+        return self._windows(total, torch.randint(self._last_start(total) + 1, (1,)))
 
     def views(self, total: int) -> Tensor:
-        starts = torch.linspace(0, max(0, total - self.clip_len), self.windows)
+        starts = torch.linspace(0, self._last_start(total), self.windows)
         return self._windows(total, starts.round().long().unique())
 
     def _windows(self, total: int, starts: Tensor) -> Tensor:
-        return (starts[:, None] + torch.arange(self.clip_len)) % total
+        return (starts[:, None] + self.stride * torch.arange(self.clip_len)) % total
+
+    def _last_start(self, total: int) -> int:
+        return max(0, total - self.stride * (self.clip_len - 1) - 1)
 
 
-class FrameNetwork(nn.Module):
+class _FrameNetwork(nn.Module):
     """Features of single frames (M, C, H, W), then a linear layer: (M, C, 1, H, W) to (M, 1, K)."""
 
     def __init__(self, features: nn.Module, head: nn.Module) -> None:
@@ -314,14 +351,16 @@ class PooledBackbone(nn.Module):
     """A backbone of MODELS, averaged over all places: (N, C, ...) to (N, D).
 
     Args:
-        config: of the backbone.
+        config: of the backbone; ``in_channels`` is that of the input where it does not say so.
         shape: of one input, without N.
     """
 
     def __init__(self, config: dict[str, Any], shape: tuple[int, ...]) -> None:
         super().__init__()
         with DefaultScope.overwrite_default_scope('mmaction'):
-            self.net = MODELS.build(config)
+            arguments = signature(MODELS.get(config['type']).__init__).parameters
+            channels = {'in_channels': shape[0]} if 'in_channels' in arguments else {}
+            self.net = MODELS.build({**channels, **config})
         if hasattr(self.net, 'init_weights'):
             with _quiet():
                 self.net.init_weights()

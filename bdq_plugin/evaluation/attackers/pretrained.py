@@ -9,27 +9,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 
 from ...safe_load import load_checkpoint
 from .base import ATTACKERS
-from .networks import FrameAttacker, FrameNetwork, head
+from .networks import SingleFrameAttacker, at_least_one
 
 _WIDTH = 1280
 
 
 @ATTACKERS.register_module()
-class PretrainedAttacker(FrameAttacker):
+class PretrainedAttacker(SingleFrameAttacker):
     """MobileNetV2 with weights of ImageNet, trained on on the encoded frames.
 
     Args:
         weights: path of the file; None leaves the attacker out.
         side: frames are enlarged until their shorter side has so many pixels, since the network
             looks at one place in 32.
-        **kwargs: see :class:`~bdq_plugin.evaluation.attackers.networks.FrameAttacker`, less
-            ``backbone``.
+        **kwargs: see :class:`~bdq_plugin.evaluation.attackers.networks.SingleFrameAttacker`.
 
     Raises:
         FileNotFoundError: no such file.
@@ -38,12 +38,11 @@ class PretrainedAttacker(FrameAttacker):
 
     def __init__(self, *, weights: str | None = None, side: int = 96, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if self.backbone is not None:
-            raise ValueError('a pretrained attacker has MobileNetV2 for its backbone, no other')
+        at_least_one(side=side)
         if weights is None:
             raise ValueError(self.missing({}))
-        self.weights, self.side = weights, side
-        self._state = mobilenet_v2_state(weights)
+        self.side = side
+        self._weights = mobilenet_v2_weights(weights)
 
     @classmethod
     def missing(cls, config: dict[str, Any]) -> str | None:
@@ -51,24 +50,25 @@ class PretrainedAttacker(FrameAttacker):
             return None
         return 'no file of pretrained weights is given (weights=PATH of MobileNetV2, ImageNet)'
 
-    def build(self, channels: int, size: tuple[int, int]) -> nn.Module:
+    def features(self, channels: int, size: tuple[int, int]) -> tuple[nn.Module, int]:
         if channels not in (1, 3):
             raise ValueError(f'MobileNetV2 reads 1 or 3 channels, got {channels}')
-        backbone = mobilenet_v2()
-        backbone.load_state_dict(self._state, strict=False)
+        backbone = _empty_mobilenet_v2()
+        weights = {name: tensor.clone() for name, tensor in self._weights.items()}
+        backbone.load_state_dict(weights, assign=True)
         features = nn.Sequential(
-            # What a network sees of ImageNet is standardised, so the codes are.
+            # The network knows standardised pictures; codes have any scale.
             nn.BatchNorm2d(channels, affine=False),
             _Enlarge(tuple(round(side * self.side / min(size)) for side in size)),
-            backbone.features,
+            backbone,
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
         )
-        return FrameNetwork(features, head(_WIDTH, self.num_outputs, self.dropout))
+        return features, _WIDTH
 
 
-def mobilenet_v2_state(path: str) -> dict[str, Tensor]:
-    """Weights of MobileNetV2 under torchvision's names, without its classifier.
+def mobilenet_v2_weights(path: str) -> dict[str, Tensor]:
+    """Weights of the layers below MobileNetV2's classifier, under torchvision's names.
 
     A file's own names do not matter, its order does: each tensor must be of the kind and shape of
     the one in its place.
@@ -80,14 +80,21 @@ def mobilenet_v2_state(path: str) -> dict[str, Tensor]:
     checkpoint = load_checkpoint(path)
     given = checkpoint.get('state_dict', checkpoint)
     given = {k: v for k, v in given.items() if not k.startswith('classifier')}
-    wanted = mobilenet_v2().features.state_dict(prefix='features.')
+    wanted = _empty_mobilenet_v2().state_dict()
     if [_kind(*item) for item in given.items()] != [_kind(*item) for item in wanted.items()]:
         raise ValueError(
-            f"{path} does not hold MobileNetV2's weights (width 1.0): "
-            f'{len(given)} tensors that begin with {next(iter(given), None)}, where '
-            f"torchvision's mobilenet_v2 has {len(wanted)} tensors in its features"
+            f'{path} does not hold the weights of MobileNetV2 (width 1.0): it has {len(given)} '
+            f"tensors, '{next(iter(given), None)}' the first; torchvision's mobilenet_v2 has "
+            f'{len(wanted)} below its classifier, of other shapes or in another order'
         )
-    return dict(zip(wanted, given.values(), strict=True))
+    pairs = zip(wanted.items(), given.values(), strict=True)
+    return {name: tensor.to(like.dtype) for (name, like), tensor in pairs}
+
+
+def _empty_mobilenet_v2() -> nn.Module:
+    """The layers below the classifier, without memory for their weights."""
+    with torch.device('meta'):
+        return mobilenet_v2().features
 
 
 def _kind(name: str, tensor: Any) -> tuple[str, tuple[int, ...]]:

@@ -15,8 +15,6 @@ dataset = dict(
         dict(type='PackSubjectInputs'),
     ],
 )
-# What is left out in turn within training, where it is not named as the protocol.
-units = dict(subsequence='sequence')
 sampling = dict(kind='consecutive')
 # One channel: the first of Kinetics' statistics, as in training (_base_/models/small.py).
 mean = [110.64]

@@ -6,12 +6,19 @@ import torch
 from bdq_plugin.encoders import build_encoder
 from bdq_plugin.encoders.backends.numba.table import StaircaseTable
 
-from .comparison import FIXED, assert_float32_equals_plain, clip, results
+from .comparison import (
+    FIXED,
+    RANGES,
+    assert_float32_equals_plain,
+    assert_none_stays_none,
+    clip,
+    results,
+)
 
 
 class TestNumba:
     @pytest.mark.parametrize('padding', ['replicate', 'zeros'])
-    @pytest.mark.parametrize('range_options', [FIXED, dict(range='clip'), dict(range='batch')])
+    @pytest.mark.parametrize('range_options', RANGES)
     @pytest.mark.parametrize('parts', ['bdq', 'dq', 'bq', 'q'])
     def test_equals_plain(self, range_options, padding, parts):
         options = dict(blur='b' in parts, difference='d' in parts, padding=padding)
@@ -57,13 +64,11 @@ class TestNumba:
         torch.testing.assert_close(found[0], expected[0])
         assert found[0].flatten()[[0, 6]].tolist() == pytest.approx([0, 0], abs=1e-6)
 
-    def test_what_is_no_number_stays_none(self):
-        x = clip(1, 1, 3, 6, 6)
-        x[0, 0, 1, 2, 2] = torch.nan
-        for backend in ('plain', 'numba'):
-            y = build_encoder('bdq', backend=backend, **FIXED)(x)
-            assert y.isnan().any()
-            assert not y[..., 5, 5].isnan().any()
+    @pytest.mark.parametrize('mode', ['soft', 'hard'])
+    @pytest.mark.parametrize('range_options', RANGES)
+    def test_what_is_no_number_stays_none(self, mode, range_options):
+        for where in ('pixel', 'sigma', 'threshold'):
+            assert_none_stays_none('numba', where, mode=mode, **range_options)
 
     @pytest.mark.parametrize('range_options', [dict(range='clip'), dict(range='batch')])
     def test_ties_share_the_gradient_of_the_range(self, range_options):

@@ -9,7 +9,13 @@ from bdq_plugin.encoders.backends.triton import kernels as triton_kernels
 from bdq_plugin.encoders.backends.triton import parts as triton_parts
 from bdq_plugin.encoders.integer import integer_codes
 
-from .comparison import FIXED, assert_float32_equals_plain, clip, results
+from .comparison import (
+    FIXED,
+    assert_float32_equals_plain,
+    assert_none_stays_none,
+    clip,
+    results,
+)
 
 # The interpreter takes its time: clips are small, and each case is for many things.
 SMALL = dict(num_levels=3, kernel_size=3)
@@ -98,13 +104,17 @@ def test_far_out_of_the_range():
     torch.testing.assert_close(found[0], expected[0])
 
 
-def test_what_is_no_number_stays_none():
-    x = clip(1, 1, 2, 6, 6)
-    x[0, 0, 1, 2, 2] = torch.nan
-    plain, found = (
-        build_encoder('bdq', backend=b, **SMALL, **FIXED)(x) for b in ('plain', 'triton')
-    )
-    assert torch.equal(found.isnan(), plain.isnan())
+@pytest.mark.parametrize(
+    ('where', 'mode', 'range_options'),
+    [
+        ('pixel', 'soft', FIXED),
+        ('pixel', 'hard', dict(range='clip')),
+        ('pixel', 'hard', FIXED),
+        ('threshold', 'hard', FIXED),
+    ],
+)
+def test_what_is_no_number_stays_none(where, mode, range_options):
+    assert_none_stays_none('triton', where, mode=mode, **range_options)
 
 
 @pytest.mark.parametrize('range_options', [FIXED, dict(range='clip')])
