@@ -8,13 +8,17 @@ Example:
     python tools/audit.py --encoder bdq_hard --data ixmas --protocol take --fold 1 2 3
     python tools/audit.py --encoder work_dirs/bdq/encoder.json --data ixmas --panel full
     python tools/audit.py --encoder bdq_hard_ixmas_take3 --data own/annotations.csv --hold-out take
+    python tools/audit.py --encoder bdq_hard --fold 3 --repeat
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from mmengine.config import DictAction
@@ -24,9 +28,12 @@ from bdq_plugin.evaluation.candidates import OUTPUTS, output_forms, resolve_enco
 from bdq_plugin.evaluation.clips import count_folds
 from bdq_plugin.evaluation.own_data import own_data
 from bdq_plugin.evaluation.pooling import CLEAR, pool
-from bdq_plugin.evaluation.results import Cell
+from bdq_plugin.evaluation.results import Cell, comparable, differences, read_result
 from bdq_plugin.evaluation.settings import load_data, load_panel
 from bdq_plugin.evaluation.verdict import verdict
+
+# Of what differs between two runs, so many places are named.
+MOST_NAMED = 5
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -73,7 +80,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--cfg-options',
         nargs='+',
         action=DictAction,
-        help='replace entries of the panel, such as panel.frame.recipe.max_epochs=10',
+        help='replace entries of the panel, such as panel.frame.recipe.max_epochs=30',
+    )
+    parser.add_argument(
+        '--repeat',
+        action='store_true',
+        help='compute finished cells again, elsewhere, and fail where a bit differs',
     )
     return parser.parse_args(argv)
 
@@ -106,25 +118,22 @@ def audit(args: argparse.Namespace) -> None:
     name = args.name or audited.name
     clear = resolve_encoder(CLEAR)
     runs = [(name, audited, output, forms[output]) for output in wanted]
-    if not args.no_control and name != CLEAR:
+    if not (args.no_control or args.repeat or name == CLEAR):
         runs.insert(0, (CLEAR, clear, 'soft', clear.encoder))
     results = []
     for label, source, output, encoder in runs:
         for fold in folds:
             for seed in args.seed:
                 cell = Cell(data.name, args.protocol, fold, label, output, seed, panel.name)
-                results.append(
-                    run_audit(
-                        encoder,
-                        cell,
-                        data,
-                        panel,
-                        origin=source.origin,
-                        results=args.results,
-                        work_dir=args.work_dir,
-                        device=args.device,
-                    )
+                run = partial(
+                    run_audit, encoder, cell, data, panel, origin=source.origin, device=args.device
                 )
+                if args.repeat:
+                    check_repeats(cell, run, args.results)
+                else:
+                    results.append(run(results=args.results, work_dir=args.work_dir))
+    if args.repeat:
+        return
     if None in results:
         print('other processes are at the rest: run this command again for the verdict')
         return
@@ -132,6 +141,23 @@ def audit(args: argparse.Namespace) -> None:
     for row in pool(results):
         if row.encoder == name:
             print(f'\n{name}, {row.output}\n{verdict(row, people, units)}')
+
+
+def check_repeats(cell: Cell, run: Callable[..., dict[str, Any]], results: str) -> None:
+    """Compute a finished cell again in a scratch folder; raise ValueError where it differs."""
+    first = read_result(cell.path(results))
+    with tempfile.TemporaryDirectory() as scratch:
+        run(results=scratch, work_dir=scratch)
+        again = read_result(cell.path(scratch))
+    found = differences(comparable(first), comparable(again))
+    if found:
+        named = ', '.join(found[:MOST_NAMED]) + (', ...' if len(found) > MOST_NAMED else '')
+        raise ValueError(
+            f'{cell.key} does not repeat: {len(found)} values differ: {named}; the first time '
+            f'{first["versions"]} on {first["machine"]}, now {again["versions"]} on '
+            f'{again["machine"]}'
+        )
+    print(f'{cell.key}: the same again, bit for bit')
 
 
 if __name__ == '__main__':

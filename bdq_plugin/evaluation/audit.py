@@ -14,28 +14,36 @@ tables are made (:mod:`.pooling`).
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import date
 from functools import partial as partial_of
 from pathlib import Path
 from typing import Any
 
-import mmaction
-import mmengine
 import numpy as np
 import torch
 
 from ..encoders import ClipEncoder
-from ..version import __version__
 from .attackers.base import TARGETS, Attacker
 from .attackers.templates import accuracy
+from .candidates import describe
 from .clips import Clips, Fold, load_fold
-from .controls import border, by_length, by_recognition, permuted
+from .controls import OF_RECOGNITION, border, by_length, by_recognition, permuted
 from .encodings import describe_encodings, encode
 from .ensemble import ENSEMBLE, combine, fit_weights, held_out_loss
-from .members import Record, build_attacker, check_panel, run_member
-from .results import FORMAT, FORMAT_VERSION, Cell, Partial, claim, fingerprint, finished, write_json
+from .members import Record, build_attacker, check_panel, looks_for_people, run_member
+from .results import (
+    FORMAT,
+    FORMAT_VERSION,
+    Cell,
+    Partial,
+    claim,
+    fingerprint,
+    finished,
+    software,
+    write_json,
+)
 from .settings import Data, Panel
 
 Log = Callable[[str], None]
@@ -75,7 +83,7 @@ def run_audit(
     """
     print_of_cell = fingerprint(
         cell.output,
-        _describe_encoder(encoder),
+        describe(encoder),
         data.identity(),
         panel.networks,
         panel.controls,
@@ -96,7 +104,11 @@ def run_audit(
             return result
         partial = Partial(Path(work_dir, cell.key), print_of_cell)
         result = _compute(encoder, cell, data, panel, partial, device, log)
-        result = {**result, 'origin': origin or {}, 'fingerprint': print_of_cell}
+        result |= {
+            'origin': origin or {},
+            'date': date.today().isoformat(),
+            'fingerprint': print_of_cell,
+        }
         write_json(path, result)
         partial.clear()
         log(f'wrote {path}')
@@ -138,7 +150,7 @@ def _compute(
 
     records, held_out = {}, {}
     for number, (name, config) in enumerate(present.items(), 1):
-        identity = config.get('target', 'identity') == 'identity'
+        identity = looks_for_people(config)
         kept = partial.get(name)
         if kept is None:
             log(f'{cell.key}: training {name}, {number} of {len(present)}')
@@ -161,14 +173,14 @@ def _compute(
         'left_out': left_out,
         'chosen': choose(records),
         'controls': controls,
-        'encoder': _describe_encoder(encoder),
+        'encoder': describe(encoder),
         'notes': describe_encodings(encoder, train, test),
         'data': data.identity(),
         'size': [train.channels, *train.size],
         'protocol_audit': fold.audit.to_dict(),
         'panel': panel.networks,
         'control_from': panel.control_from,
-        'versions': _versions(),
+        'versions': software(),
         'machine': {
             'cpu_count': os.cpu_count(),
             'threads': torch.get_num_threads(),
@@ -187,7 +199,7 @@ def pool_members(
     pooled = combine(scores, weights, multi_label)
     # The records hold calibrated scores: the weights count on those before.
     own = {name: records[name]['temperature_weight'] for name in held_out}
-    factors = np.array([w / max(own[n], 1e-6) for n, w in zip(held_out, weights, strict=True)])
+    factors = np.array([w / own[name] for name, w in zip(held_out, weights, strict=True)])
 
     def combined(field: str) -> list[list[float]]:
         # An attacker that can use several encodings pools them; for others there is only one.
@@ -251,7 +263,7 @@ def run_controls(
         'recognition': recognition,
     }
     for job, run in jobs.items():
-        names = ('label', 'scores', 'features') if job == 'recognition' else (job,)
+        names = OF_RECOGNITION if job == 'recognition' else (job,)
         wanted = [name for name in names if name in panel.controls]
         if not wanted:
             continue
@@ -269,7 +281,7 @@ def run_controls(
 
 def _control_attacker(networks: dict[str, dict[str, Any]]) -> str:
     """The attacker that permuted names and the border alone are tried with: cheap, but strong."""
-    identity = [k for k, v in networks.items() if v.get('target', 'identity') == 'identity']
+    identity = [name for name, config in networks.items() if looks_for_people(config)]
     return 'template' if 'template' in identity else identity[0]
 
 
@@ -290,14 +302,6 @@ def _summary(name: str, record: Record, test: Clips) -> str:
     return f'{name} ({record["target"]}): {", ".join(parts)}{converged}; {record["seconds"]} s'
 
 
-def _describe_encoder(encoder: ClipEncoder) -> dict[str, Any]:
-    return {
-        'type': type(encoder).__name__,
-        'config': encoder.config,
-        'state': {name: tensor.tolist() for name, tensor in encoder.state_dict().items()},
-    }
-
-
 def _describe_test(fold: Fold) -> dict[str, Any]:
     test = fold.test
     return {
@@ -308,15 +312,4 @@ def _describe_test(fold: Fold) -> dict[str, Any]:
         'identity': test.identities.tolist(),
         'action_names': list(fold.actions),
         'identity_names': list(fold.identities),
-    }
-
-
-def _versions() -> dict[str, str]:
-    return {
-        'bdq_plugin': __version__,
-        'python': platform.python_version(),
-        'torch': torch.__version__,
-        'mmengine': mmengine.__version__,
-        'mmaction2': mmaction.__version__,
-        'numpy': np.__version__,
     }

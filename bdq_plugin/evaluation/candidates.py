@@ -87,6 +87,15 @@ def output_forms(encoder: ClipEncoder) -> dict[str, ClipEncoder]:
     return {'soft': encoder, 'hard': hard}
 
 
+def describe(encoder: ClipEncoder) -> dict[str, Any]:
+    """All that makes it this encoder, JSON-ready: class, arguments, learned numbers."""
+    return {
+        'type': type(encoder).__name__,
+        'config': encoder.config,
+        'state': {name: tensor.tolist() for name, tensor in encoder.state_dict().items()},
+    }
+
+
 def _label(path: Path) -> str:
     """Name of a file's encoder: work_dirs/NAME/encoder.json is NAME."""
     name = path.parent.name if path.stem == 'encoder' or path.suffix == '.pth' else path.stem

@@ -24,7 +24,8 @@ from .attackers.base import Attacker
 from .attackers.templates import discriminant
 from .clips import Clips, leave_one_unit_out
 
-CONTROLS = ('permuted', 'border', 'length', 'label', 'scores', 'features')
+OF_RECOGNITION = ('label', 'scores', 'features')
+CONTROLS = ('permuted', 'border', 'length', *OF_RECOGNITION)
 
 # Share of each side that is border.
 _BORDER = 1 / 8

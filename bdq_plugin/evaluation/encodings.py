@@ -7,7 +7,8 @@ camera sends, but many recognizers see.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -96,8 +97,8 @@ def encode(
             sampling.choose(encodings[0], phase)
             for encodings, phase in zip(clips.clear, phases, strict=True)
         ]
-        torch.manual_seed(1_000_003 * seed + 2 * k + training)
-        values.append(_encode_all(frames, clips.persons, preprocessor, seed + k))
+        with _drawn_from(1_000_003 * seed + 2 * k + training):
+            values.append(_encode_all(frames, clips.persons, preprocessor, seed + k))
         clear.append(frames)
     return replace(
         clips, values=tuple(zip(*values, strict=True)), clear=tuple(zip(*clear, strict=True))
@@ -109,8 +110,8 @@ def draws(encoder: ClipEncoder, clip_CTHW: Tensor, preprocessor: BDQDataPreproce
     """Whether an encoder gives another code when it encodes the same clip again."""
     codes = []
     for seed in (0, 1):
-        torch.manual_seed(seed)
-        codes.append(preprocessor.encode(clip_CTHW[None]))
+        with _drawn_from(seed):
+            codes.append(preprocessor.encode(clip_CTHW[None]))
     return not torch.equal(*codes)
 
 
@@ -155,6 +156,14 @@ def describe_encodings(encoder: ClipEncoder, train: Clips, test: Clips) -> list[
     if encoder.expects_normalized:
         notes.append('frames were normalised before they were encoded, as in the released code')
     return notes
+
+
+@contextmanager
+def _drawn_from(seed: int) -> Iterator[None]:
+    """Encoders draw from ``seed`` within; the caller's generator is as before after it."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        yield
 
 
 def _count(sampling: Sampling, random: bool, training: bool) -> int:

@@ -15,6 +15,8 @@ from .ensemble import combine, fit_weights, held_out_loss
 
 Record = dict[str, Any]
 
+_LEAST_WEIGHT = 0.01
+
 
 def build_attacker(
     name: str,
@@ -70,16 +72,34 @@ def check_panel(
     """
     left_out = {}
     for name, config in networks.items():
-        attacker = build_attacker(name, config, outputs, multi_label)
-        reason = attacker.missing(config)
+        reason = _missing(name, config)
         if reason is not None:
             left_out[name] = reason
             continue
+        attacker = build_attacker(name, config, outputs, multi_label)
         try:
             attacker.check(clips)
         except ValueError as error:
             raise ValueError(f"panel '{name}': {error}") from error
+    if not any(looks_for_people(networks[name]) for name in networks.keys() - left_out.keys()):
+        raise ValueError(f'no attacker of the panel can take part: {left_out}')
     return left_out
+
+
+def looks_for_people(config: dict[str, Any]) -> bool:
+    """Whether a network of a panel is an attacker, and not the recognizer of the action."""
+    return config.get('target', 'identity') == 'identity'
+
+
+def _missing(name: str, config: dict[str, Any]) -> str | None:
+    """See :meth:`Attacker.missing`; asked first, for what is missing cannot be built."""
+    kind = ATTACKERS.get(config.get('type', ''))
+    if kind is None:
+        raise ValueError(
+            f"panel '{name}': no attacker '{config.get('type')}': choose one of "
+            f'{", ".join(sorted(ATTACKERS.module_dict))}, or register your own'
+        )
+    return kind.missing(config)
 
 
 def run_member(
@@ -148,7 +168,10 @@ def describe_scores(
         several; ``temperature_weight``, ``held_out_loss`` (nats) and ``held_out_accuracy``.
     """
     multi_label = truth.ndim == 2
-    weight = np.ones(1) if held_out_NK is None else fit_weights(held_out_NK[None], truth)
+    weight = np.ones(1)
+    if held_out_NK is not None:
+        # At no weight all answers would be equal, and what the attacker does see would be lost.
+        weight = fit_weights(held_out_NK[None], truth).clip(_LEAST_WEIGHT)
 
     def calibrated(scores_NK: np.ndarray) -> list[list[float]]:
         return np.round(combine(scores_NK[None], weight, multi_label), 3).tolist()

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,6 +19,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import mmaction
+import mmengine
+import numpy as np
+import sklearn
+import torch
+
+from ..version import __version__
 
 FORMAT = 'bdq-audit'
 FORMAT_VERSION = 2
@@ -74,6 +83,19 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def software() -> dict[str, str]:
+    """Versions of what computes the figures."""
+    return {
+        'bdq_plugin': __version__,
+        'python': platform.python_version(),
+        'torch': torch.__version__,
+        'mmengine': mmengine.__version__,
+        'mmaction2': mmaction.__version__,
+        'numpy': np.__version__,
+        'scikit-learn': sklearn.__version__,
+    }
+
+
 def write_json(path: str | os.PathLike, document: dict[str, Any]) -> None:
     """Write a document whole or not at all, one line for each of its keys."""
     path = Path(path)
@@ -107,6 +129,32 @@ def read_result(path: str | os.PathLike) -> dict[str, Any]:
 def read_results(folder: str | os.PathLike) -> list[dict[str, Any]]:
     """All results under a folder, in the order of their paths."""
     return [read_result(path) for path in sorted(Path(folder).rglob('*.json'))]
+
+
+def comparable(result: dict[str, Any]) -> dict[str, Any]:
+    """What a second run of a cell must give again, bit for bit: all but times and machine."""
+    attackers = {
+        name: {key: value for key, value in record.items() if key != 'seconds'}
+        for name, record in result['attackers'].items()
+    }
+    kept = {k: v for k, v in result.items() if k not in ('date', 'machine', 'versions', 'origin')}
+    return {**kept, 'attackers': attackers}
+
+
+def differences(first: Any, second: Any, place: str = '') -> list[str]:
+    """Where two JSON documents differ, as paths such as ``attackers.frame.scores[3][0]``."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        found = [f'{place}.{key}' for key in sorted(first.keys() ^ second.keys())]
+        for key in first.keys() & second.keys():
+            found += differences(first[key], second[key], f'{place}.{key}')
+        return sorted(name.removeprefix('.') for name in found)
+    if isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+        return [
+            where
+            for index, pair in enumerate(zip(first, second, strict=True))
+            for where in differences(*pair, f'{place}[{index}]')
+        ]
+    return [] if first == second else [place]
 
 
 def finished(path: str | os.PathLike, expected: str) -> dict[str, Any] | None:

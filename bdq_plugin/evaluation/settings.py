@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..paths import CONFIGS as RECIPES
-from .controls import CONTROLS
+from .controls import CONTROLS, OF_RECOGNITION
 from .encodings import Sampling
 from .ensemble import ENSEMBLE
 
@@ -70,6 +70,11 @@ class Panel:
             raise ValueError(
                 f"panel '{self.name}': no control {', '.join(unknown)}; choose from {CONTROLS}"
             )
+        if set(self.controls) & set(OF_RECOGNITION) and 'action' not in targets:
+            raise ValueError(
+                f"panel '{self.name}': the controls {', '.join(OF_RECOGNITION)} need a network for "
+                "the action: add one with target='action', or leave them out"
+            )
 
 
 def load_data(name: str, data_root: str | None = None, ann_file: str | None = None) -> Data:
@@ -104,7 +109,7 @@ def load_panel(name: str, overrides: dict[str, Any] | None = None) -> Panel:
 
     Args:
         name: of the config, or its path.
-        overrides: entries to replace, such as ``{'panel.frame.recipe.epochs': 10}``.
+        overrides: entries to replace, such as ``{'panel.frame.recipe.max_epochs': 30}``.
     """
     config, stem = _read_config(name, CONFIGS, 'panel')
     if overrides:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from .comparison import EXPERIMENTS, Entry
 from .pareto import as_points, contenders, hypervolume, pareto_front
 from .pooling import Pooled, PooledResult
-from .statistics import Estimate
+from .statistics import Estimate, LearningPoint
 
 Table = Callable[[Sequence[PooledResult]], str]
 
@@ -32,9 +32,9 @@ def audit_table(rows: Sequence[PooledResult]) -> str:
     linked = _most_linked(rows)
     head = ['encoder', 'output', 'runs', 'action', 'most leaked', 'by', 'chosen', 'clear']
     head += [f'{linked} linked', 'bits', 'worst']
-    lines = [_line(head), _line(['---'] * len(head))]
-    lines += [_line(_cells(row, linked)) for row in rows]
-    lines.append(_line(_chance_cells(rows[0], len(head))))
+    lines = [row_line(head), row_line(['---'] * len(head))]
+    lines += [row_line(_cells(row, linked)) for row in rows]
+    lines.append(row_line(_chance_cells(rows[0], len(head))))
     lines += ['', _FOOTNOTE.format(control_from=f'{100 * rows[0].control_from:g}', linked=linked)]
     return '\n'.join(lines) + '\n'
 
@@ -44,10 +44,10 @@ def attackers_table(rows: Sequence[PooledResult]) -> str:
     if not rows:
         return 'No results yet.\n'
     names = list(dict.fromkeys(name for row in rows for name in row.attackers))
-    lines = [_line(['encoder', 'output', *names]), _line(['---'] * (len(names) + 2))]
+    lines = [row_line(['encoder', 'output', *names]), row_line(['---'] * (len(names) + 2))]
     for row in rows:
         cells = [_attacker_cell(row.attackers.get(name), row.control_from) for name in names]
-        lines.append(_line([row.encoder, row.output, *cells]))
+        lines.append(row_line([row.encoder, row.output, *cells]))
     left_out = {k: v for row in rows for k, v in row.left_out.items()}
     lines += [
         '',
@@ -67,10 +67,12 @@ def controls_table(rows: Sequence[PooledResult]) -> str:
     if not rows:
         return 'No controls yet.\n'
     names = list(dict.fromkeys(name for row in rows for name in row.controls))
-    lines = [_line(['encoder', 'output', *names]), _line(['---'] * (len(names) + 2))]
+    lines = [row_line(['encoder', 'output', *names]), row_line(['---'] * (len(names) + 2))]
     for row in rows:
-        cells = [_estimate(row.controls[name]) if name in row.controls else '' for name in names]
-        lines.append(_line([row.encoder, row.output, *cells]))
+        cells = [
+            estimate_cell(row.controls[name]) if name in row.controls else '' for name in names
+        ]
+        lines.append(row_line([row.encoder, row.output, *cells]))
     lines += [
         '',
         'In % of the test clips whose person is named: by the attacker trained with permuted '
@@ -87,15 +89,15 @@ def differences_table(rows: Sequence[PooledResult]) -> str:
         return 'Nothing to compare yet.\n'
     least = min(rows, key=lambda row: row.leakage.value)
     lines = [
-        _line(['encoder', 'output', f'more than {least.encoder} ({least.output})', 'shown']),
-        _line(['---'] * 4),
+        row_line(['encoder', 'output', f'more than {least.encoder} ({least.output})', 'shown']),
+        row_line(['---'] * 4),
     ]
     for row in rows:
         if row is least or row.leakage.hits.ids != least.leakage.hits.ids:
             continue
         difference = row.difference(least)
         shown = 'yes' if difference.excludes_zero else 'no'
-        lines.append(_line([row.encoder, row.output, _estimate(difference), shown]))
+        lines.append(row_line([row.encoder, row.output, estimate_cell(difference), shown]))
     lines += [
         '',
         'In points, each encoder by its strongest attacker; shown: the interval excludes 0.',
@@ -234,10 +236,10 @@ def _extras_table(rows: Sequence[PooledResult], name: str) -> list[str]:
         key.replace('_', ' ').replace('psnr db', 'PSNR (dB)').replace('ssim', 'SSIM')
         for key in keys
     ]
-    lines = ['', _line([name, 'output', *titles]), _line(['---'] * (len(keys) + 2))]
+    lines = ['', row_line([name, 'output', *titles]), row_line(['---'] * (len(keys) + 2))]
     for row in having:
         extras = row.attackers[name].extras
-        lines.append(_line([row.encoder, row.output, *(f'{extras[key]:.2f}' for key in keys)]))
+        lines.append(row_line([row.encoder, row.output, *(f'{extras[key]:.2f}' for key in keys)]))
     return lines
 
 
@@ -256,7 +258,8 @@ def _with_interval(figure: Pooled) -> str:
     return f'{_percent(figure.value)} ({low} to {high})'
 
 
-def _estimate(estimate: Estimate) -> str:
+def estimate_cell(estimate: Estimate | LearningPoint) -> str:
+    """A share and its interval, in per cent."""
     low, high = _percent(estimate.interval.low), _percent(estimate.interval.high)
     return f'{_percent(estimate.value)} ({low} to {high})'
 
@@ -265,5 +268,6 @@ def _percent(share: float) -> str:
     return f'{100 * share:.1f}'
 
 
-def _line(cells: Sequence[str]) -> str:
+def row_line(cells: Sequence[str]) -> str:
+    """A row of a Markdown table."""
     return '| ' + ' | '.join(cells) + ' |'

@@ -22,7 +22,7 @@ from ...encoders import gaussian_kernel
 from ..clips import Clips
 from .base import ATTACKERS, Answer, Attacker, Fit
 from .networks import accuracy, at_least_one, one_of_each_stretch
-from .training import Recipe, Trial, augment, seeded, train
+from .training import Recipe, Training, Trial, augment, seeded, train
 
 # The witness's view of a clear frame: typical grey level and contrast of indoor video.
 _MEAN, _STD = 0.43, 0.15
@@ -89,6 +89,23 @@ class InversionAttacker(Attacker):
 
     def fit(self, clips: Clips) -> Fit:
         """Train the decoder on pairs and the witness on clear frames."""
+        training = self.fit_decoder(clips)
+        witness = self.witness.fit(_with_values(clips, _normalized(_clear(clips))))
+        known = clips.first_encodings()
+        log_probs = self.witness.answer(self._restored(known)).log_probs[:, 0]
+        return Fit(
+            accuracy(log_probs, clips.identities.numpy(), self.multi_label),
+            training.converged and witness.converged,
+            training.epochs,
+            notes=dict(
+                decoder_l1=training.trial.loss,
+                witness_train_accuracy=witness.train_accuracy,
+                witness_converged=witness.converged,
+            ),
+        )
+
+    def fit_decoder(self, clips: Clips) -> Training:
+        """Train the decoder alone, which is all that :meth:`restore` needs."""
         clear = _clear(clips)
         self._mean_frame = torch.stack([x[0].float().mean(1) for x in clear]).mean(0)
         with seeded(self.seed, self.device):
@@ -102,19 +119,7 @@ class InversionAttacker(Attacker):
                 lambda: self._attempt(clips.values, clear),
                 type(self).__name__,
             )
-        witness = self.witness.fit(_with_values(clips, _normalized(clear)))
-        known = clips.first_encodings()
-        log_probs = self.witness.answer(self._restored(known)).log_probs[:, 0]
-        return Fit(
-            accuracy(log_probs, clips.identities.numpy(), self.multi_label),
-            training.converged and witness.converged,
-            training.epochs,
-            notes=dict(
-                decoder_l1=training.trial.loss,
-                witness_train_accuracy=witness.train_accuracy,
-                witness_converged=witness.converged,
-            ),
-        )
+        return training
 
     def answer(self, clips: Clips) -> Answer:
         """What the witness makes of the restored frames, and how good they are as pictures."""

@@ -20,8 +20,10 @@ from .base import ATTACKERS, Answer, Attacker, Fit, normalized
 from .template_features import describe_clip
 
 Scorer = Callable[[np.ndarray], np.ndarray]
+Features = dict[str, np.ndarray]
+Split = tuple[np.ndarray, np.ndarray]
 # Clips with the features that they were found to have, the last of each side of a fold.
-_DESCRIBED: deque[tuple[Any, Any, dict[str, np.ndarray]]] = deque(maxlen=2)
+_DESCRIBED: deque[tuple[Any, Any, Features]] = deque(maxlen=2)
 
 
 @ATTACKERS.register_module()
@@ -69,13 +71,24 @@ class TemplateAttacker(Attacker):
         leave_one_unit_out(clips)
 
     def fit(self, clips: Clips) -> Fit:
+        features = self.describe_training(clips)
         truth = clips.target(self.target).numpy()
-        self._scale = _typical_size(clips)
-        features = self._describe(clips)
-        splits = leave_one_unit_out(clips)
+        return self.learn(features, truth, leave_one_unit_out(clips))
+
+    def answer(self, clips: Clips) -> Answer:
+        return Answer(self.judge(self.describe(clips)))
+
+    def learn(self, features: Features, truth: np.ndarray, splits: Sequence[Split]) -> Fit:
+        """Learn from features.
+
+        Args:
+            features: of the training clips, see :meth:`describe`.
+            truth: labels (N,), or attributes (N, K).
+            splits: indices of clips to learn from and to judge by.
+        """
         self._models, chosen, held_out = {}, {}, []
         for name, x_NVD in features.items():
-            tried = np.zeros((len(self.shrinkages), len(clips), self.num_outputs))
+            tried = np.zeros((len(self.shrinkages), len(truth), self.num_outputs))
             for learn, judge in splits:
                 models = self._learn(x_NVD[learn], truth[learn])
                 tried[:, judge] = [model(x_NVD[judge][:, :2]) for model in models]
@@ -94,20 +107,25 @@ class TemplateAttacker(Attacker):
             notes=dict(shrinkage=chosen, weight=weights),
         )
 
-    def answer(self, clips: Clips) -> Answer:
-        features = self._describe(clips)
-        pairs = clips.num_encodings
+    def judge(self, features: Features) -> np.ndarray:
+        """Log-probabilities, or log-odds of attributes, of each encoding: (N, E, K)."""
+        views = next(iter(features.values())).shape[1]
         each = [
-            self._vote({name: x[:, 2 * e : 2 * e + 2] for name, x in features.items()})
-            for e in range(pairs)
+            self._vote({name: x_NVD[:, v : v + 2] for name, x_NVD in features.items()})
+            for v in range(0, views, 2)
         ]
-        return Answer(np.stack(each, 1))
+        return np.stack(each, 1)
 
-    def _vote(self, features: dict[str, np.ndarray]) -> np.ndarray:
+    def _vote(self, features: Features) -> np.ndarray:
         scores = np.stack([self._models[name](x_NVD) for name, x_NVD in features.items()])
         return combine(scores, self._weights, self.multi_label)
 
-    def _describe(self, clips: Clips) -> dict[str, np.ndarray]:
+    def describe_training(self, clips: Clips) -> Features:
+        """Take the scale of all features from these clips, and describe them."""
+        self._scale = _typical_size(clips)
+        return self.describe(clips)
+
+    def describe(self, clips: Clips) -> Features:
         """By family (N, V, D): views are the encodings, each as it is and mirrored.
 
         The last clips' are kept: several attackers and controls ask for the same ones.
@@ -117,7 +135,7 @@ class TemplateAttacker(Attacker):
             if values is clips.values and kept == settings:
                 return found
         views = 2 * clips.num_encodings
-        found: dict[str, np.ndarray] = {}
+        found: Features = {}
         for n in track(range(len(clips)), 'features', 'clips'):
             for e, value in enumerate(clips.values[n]):
                 x_CTHW = spread_frames(value, self.max_frames)
