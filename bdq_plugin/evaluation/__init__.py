@@ -3,4 +3,4 @@
 from .attackers import ATTACKERS, Answer, Attacker, Fit
 from .metrics import AttributeMetric, PrivacyAccMetric
 
-__all__ = ['ATTACKERS', 'Answer', 'AttributeMetric', 'Attacker', 'Fit', 'PrivacyAccMetric']
+__all__ = ['ATTACKERS', 'Answer', 'Attacker', 'AttributeMetric', 'Fit', 'PrivacyAccMetric']
