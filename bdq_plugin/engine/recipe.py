@@ -16,13 +16,12 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
 from ..datasets.protocols import get_protocol
+from ..models.encoder_source import apply_encoder_switches
 from .pretrained import is_type, set_pretrained, weights_in
 from .schedule import stretch_schedules
 
 # A value in a config: the dict that holds it, and its key there.
 Place = tuple[dict[str, Any], str]
-
-from ..models.encoder_source import apply_encoder_switches
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _WITH_PARTS = ('encoder', 'pretrained')
