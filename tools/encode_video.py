@@ -28,9 +28,10 @@ from bdq_plugin.deploy.encoding import (
 from bdq_plugin.deploy.packed import COMPRESSIONS
 from bdq_plugin.deploy.stopping import stop_on_signal
 from bdq_plugin.deploy.streaming import StreamingEncoder
-from bdq_plugin.deploy.video_io import open_source, public_name
 from bdq_plugin.progress import Progress
-from bdq_plugin.video_files import find_videos, printable, some_names
+from bdq_plugin.video.container import public_name
+from bdq_plugin.video.files import find_videos, printable, some_names
+from bdq_plugin.video.source import open_source
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:

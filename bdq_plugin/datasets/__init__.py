@@ -1,5 +1,7 @@
 """Data sets, protocols and pipeline parts. Importing this package registers them with MMAction2."""
 
+from ..video.container import VideoError
+from ..video.reader import count_frames, open_video
 from .clips import SubjectClipDataset
 from .ixmas import IXMASDataset, parse_ixmas_name
 from .kth import KTHDataset, parse_kth_name, read_kth_index
@@ -13,7 +15,6 @@ from .protocols import (
     split_rows,
 )
 from .transforms import ClipDecode, ClipInit, GreyToRGB, PackSubjectInputs, RandomShift, ToGray
-from .video_reader import VideoError, count_frames, open_video
 
 __all__ = [
     'PROTOCOLS',

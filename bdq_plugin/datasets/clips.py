@@ -16,11 +16,12 @@ from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
 from ..progress import track
+from ..video.container import VideoError
+from ..video.isolation import IsolatedVideo
+from ..video.reader import ArrayReader
 from .annotations import Row, read_annotations
 from .clip_cache import ClipCache, ClipKey
-from .isolation import IsolatedVideo
 from .protocols import get_protocol, recording_of, split_rows
-from .video_reader import ArrayReader, VideoError
 
 # A missing file is named with its first few fellows, not with all 599.
 _NAMED_FILES = 5

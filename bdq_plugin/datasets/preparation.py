@@ -14,8 +14,11 @@ import cv2
 import numpy as np
 
 from ..progress import track
+from ..video.container import VideoError
+from ..video.files import VIDEO_SUFFIXES
+from ..video.isolation import IsolatedVideo
+from ..video.reader import file_digest
 from .annotations import Row, atomic_text_file, check_new_file, write_annotations
-from .isolation import IsolatedVideo
 from .ixmas import (
     IXMAS_ACTION_SETS,
     IXMAS_ACTIONS,
@@ -25,11 +28,9 @@ from .ixmas import (
     parse_ixmas_name,
 )
 from .kth import KTH_COLUMNS, KTH_INDEX, parse_kth_name, read_kth_index
-from .video_reader import VideoError, file_digest
 
 Name = TypeVar('Name')
 
-VIDEO_SUFFIXES = ('.avi', '.mp4', '.mkv', '.mov', '.m4v', '.mpg', '.mpeg', '.webm')
 
 # Seconds until a video that is being counted is given up.
 _PATIENCE = 600.0

@@ -14,11 +14,12 @@ import numpy as np
 
 from ..camera_form import CameraForm
 from ..progress import Progress
+from ..video.container import public_name
+from ..video.source import CameraSource, VideoSource
 from .background import BackgroundWriter
 from .codes_video import CodesVideoWriter, holds_codes
 from .packed import PackedWriter
 from .streaming import StreamingEncoder
-from .video_io import CameraSource, VideoSource, public_name
 
 OUTPUT_SUFFIXES = ('.bdq', '.mkv', '.mp4')
 
@@ -184,7 +185,7 @@ def encode_stream(
     stream, which does not wait, it loses frames, and they are counted.
 
     Args:
-        source: see :func:`~bdq_plugin.deploy.video_io.open_source`.
+        source: see :func:`~bdq_plugin.video.source.open_source`.
         encoder: encodes it; reset first.
         outputs: files by suffix, see :func:`open_writer`; made with the first frame of codes.
         max_frames: stop after so many frames of codes.

@@ -28,9 +28,9 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..camera_form import CameraForm
-from ..datasets.video_reader import ArrayReader
 from ..paths import find_config
 from ..safe_load import load_checkpoint
+from ..video.reader import ArrayReader
 from .streaming import decode
 
 # What a test pipeline does before it knows which frames to read, and before it has them.

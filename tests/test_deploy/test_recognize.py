@@ -18,9 +18,9 @@ from bdq_plugin.deploy import PackedWriter, encode_clip
 from bdq_plugin.deploy.encoding import encode_stream
 from bdq_plugin.deploy.recognition import ActionRecognizer, Repeatable
 from bdq_plugin.deploy.streaming import StreamingEncoder
-from bdq_plugin.deploy.video_io import VideoSource
 from bdq_plugin.encoders import build_encoder, save_encoder
 from bdq_plugin.safe_load import load_checkpoint
+from bdq_plugin.video.source import VideoSource
 from tests.conftest import REPOSITORY
 from tests.test_deploy.conftest import encode_anew, moving_frames
 from tests.test_deploy.rtsp_server import RTSPServer, encode_h264

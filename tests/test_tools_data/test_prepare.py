@@ -23,7 +23,7 @@ from bdq_plugin.datasets.preparation import (
     read_ixmas_names,
     select_videos,
 )
-from bdq_plugin.datasets.video_reader import open_video
+from bdq_plugin.video.reader import open_video
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLS = REPOSITORY / 'tools' / 'data'

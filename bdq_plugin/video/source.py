@@ -1,7 +1,7 @@
-"""Video into the encoder: files, cameras and addresses.
+"""Video as it comes: the frames and times of files, addresses and cameras, one after another.
 
-Everything is decoded by PyAV; only a camera by index goes through OpenCV. What comes
-out of a source is pixels and the time since its first frame, and nothing else: no audio, subtitles,
+Files and addresses are decoded by PyAV; only a camera by index goes through OpenCV. What comes out
+of a source is pixels and the time since its first frame, and nothing else: no audio, subtitles,
 chapters, tags, location or time of day can pass, because nothing here carries them.
 """
 
@@ -17,19 +17,31 @@ from typing import NamedTuple
 import av
 import numpy as np
 
+from .clock import Clock
+from .container import (
+    VideoError,
+    clock_may_jump,
+    decode,
+    open_address,
+    open_file,
+    public_name,
+    reason_of,
+)
+from .extent import missing_bytes
+from .pixels import RGBConverter, is_grey, luma_of_rgb
+
 URL_SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'http', 'https', 'udp', 'tcp', 'rtp', 'srt')
-# Packets that a live stream may lose in a row (it begins between two key frames, or drops some).
-_TOLERATED = 50
-# Of a file's announced frames, how many may be missing: edit lists hide a few, a cut hides many.
-_SHORTFALL = 0.02
 
 
-class SourceError(OSError):
+class SourceError(VideoError):
     """A source cannot be opened, broke off or changed; the message names it."""
 
 
 class TimedFrame(NamedTuple):
-    """A frame, uint8 (H, W) or RGB (H, W, 3), and its time in ms from the source's first frame."""
+    """A frame, uint8 (H, W) or RGB (H, W, 3), and its time in ms from the source's first frame.
+
+    Times rise from frame to frame, also where the source's clock does not (see :class:`Clock`).
+    """
 
     time_ms: int
     pixels: np.ndarray
@@ -62,6 +74,9 @@ def open_source(source: str | os.PathLike, **options: object) -> VideoSource | C
 class VideoSource:
     """Frames of a file or an address, turned upright and brought to 8 bits.
 
+    A file is read as :class:`~bdq_plugin.video.reader.VideoFile` reads it: the same stream, the
+    same frames up to the first damaged one, the same pixels. A live stream goes on behind damage.
+
     Args:
         source: path or URL.
         grey: True for luma alone, False for RGB, None for what the source holds.
@@ -88,27 +103,17 @@ class VideoSource:
     ) -> None:
         self.name = os.fspath(source)
         self.live = is_url(self.name)
-        self._grey, self.bytes_read = grey, 0
+        self._grey, self._threads, self.bytes_read = grey, threads, 0
         if not self.live and not Path(self.name).is_file():
             raise FileNotFoundError(
                 f'no video {self.name}: name a file, a camera index or an address such as '
                 'rtsp://host/path'
             )
-        # TCP: with UDP a lossy network shows as smeared frames instead of as an error.
-        options = {'rtsp_transport': 'tcp'} if self.name.lower().startswith('rtsp') else {}
         try:
-            # Without the protocol FFmpeg takes what stands before a colon in a name for one.
-            address = self.name if self.live else f'file:{self.name}'
-            self._container = av.open(address, options=options, timeout=timeout)
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise SourceError(
-                f'{public_name(self.name)}: cannot be opened ({_reason(error)})'
-            ) from error
-        if not self._container.streams.video:
-            self._container.close()
-            raise SourceError(f'{public_name(self.name)}: it has no video')
-        self._stream = self._container.streams.video[0]
-        self._stream.codec_context.thread_count = threads
+            opened = open_address(self.name, timeout) if self.live else open_file(self.name)
+        except VideoError as error:
+            raise SourceError(str(error)) from error
+        self._container, self._stream = opened
         self.frame_rate = Fraction(self._stream.average_rate or 25)
         self.num_frames = self._stream.frames
         # A camera's stream has no end: FFmpeg ends quietly where the other side is gone. By HTTP
@@ -122,38 +127,36 @@ class VideoSource:
             SourceError: the stream breaks off, is damaged, or changes its size, after every frame
                 before that was given.
         """
-        count, first, last, shape = 0, None, -1, None
+        count, shape = 0, None
+        to_rgb = RGBConverter()
+        may_jump = self.live or clock_may_jump(self._container)
+        clock = Clock(self._stream.time_base, self.frame_rate, may_jump)
         for frame in self._decoded():
-            pixels = upright(frame, self._pixels(frame))
+            if self._grey is None:
+                self._grey = is_grey(frame)
+            pixels = to_rgb(frame)
+            if self._grey:
+                pixels = luma_of_rgb(pixels)
             if shape is not None and pixels.shape != shape:
                 raise SourceError(
                     f'{public_name(self.name)}: changes from {_size(shape)} to '
                     f'{_size(pixels.shape)} after {count} frames; encode the rest on its own'
                 )
             shape = pixels.shape
-            if frame.pts is None or frame.time_base is None:
-                time_ms = 0 if count == 0 else last + round(1000 / self.frame_rate)
-            else:
-                seconds = frame.pts * frame.time_base
-                # The first frames of an RTSP stream have no time: they came before it.
-                first = seconds - count / self.frame_rate if first is None else first
-                time_ms = round(1000 * (seconds - first))
-            # Two frames never share a millisecond, and a clock that jumps back is held.
-            last = max(time_ms, last + 1)
-            yield TimedFrame(last, pixels)
+            yield TimedFrame(clock(frame), pixels)
             count += 1
+        if not self.live and missing_bytes(self.name):
+            raise self._broken(count)
         if count == 0:
             raise SourceError(f'{public_name(self.name)}: not one frame can be decoded')
         if self._endless:
             raise SourceError(
                 f'{public_name(self.name)}: ends after {count} frames; the other side has closed it'
             )
-        missing = self.num_frames - count
-        if not self.live and missing > max(2, _SHORTFALL * self.num_frames):
-            raise SourceError(
-                f'{self.name}: breaks off after {count} of {self.num_frames} frames; is the file '
-                'cut?'
-            )
+
+    def tag(self, name: str) -> str | None:
+        """A tag of the container, None where it has none of this name."""
+        return self._container.metadata.get(name)
 
     def close(self) -> None:
         self._container.close()
@@ -165,39 +168,25 @@ class VideoSource:
         self.close()
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
-        count = failures = 0
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except (av.error.FFmpegError, OSError) as error:
-                raise self._broken(count, error) from error
-            self.bytes_read += packet.size or 0
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError as error:
-                failures += 1
-                if not self.live or failures > _TOLERATED:
-                    raise self._broken(count, error) from error
-                continue
-            if frames:
-                failures = 0
-            for frame in frames:
+        count = 0
+        try:
+            for frame in decode(
+                self._packets(), self._stream, threads=self._threads, lossy=self.live
+            ):
                 yield frame
                 count += 1
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._broken(count, error) from error
 
-    def _broken(self, count: int, error: Exception) -> SourceError:
-        return SourceError(
-            f'{public_name(self.name)}: breaks off after {count} frames ({_reason(error)})'
-        )
+    def _broken(self, count: int, error: Exception | None = None) -> SourceError:
+        missing = 0 if self.live else missing_bytes(self.name)
+        reason = f'the file is cut, {missing:,} bytes are missing' if missing else reason_of(error)
+        return SourceError(f'{public_name(self.name)}: breaks off after {count} frames ({reason})')
 
-    def _pixels(self, frame: av.VideoFrame) -> np.ndarray:
-        if self._grey is None:
-            self._grey = frame.format.name.startswith(('gray', 'mono'))
-        # One thread: swscale's own choice spends four times as long on handing rows around.
-        return frame.reformat(format='gray' if self._grey else 'rgb24', threads=1).to_ndarray()
+    def _packets(self) -> Iterator[av.Packet]:
+        for packet in self._container.demux(self._stream):
+            self.bytes_read += packet.size
+            yield packet
 
 
 class CameraSource:
@@ -245,35 +234,5 @@ class CameraSource:
         self.close()
 
 
-def upright(frame: av.VideoFrame, pixels: np.ndarray) -> np.ndarray:
-    """Turn and mirror pixels as the display matrix says that a phone wrote beside them.
-
-    The matrix sends the point (x, y) to (a x + c y, b x + d y). Right angles and mirrors only,
-    which are all that cameras write; another angle is taken as the nearest of them.
-    """
-    data = next((s for s in frame.side_data if s.type.name == 'DISPLAYMATRIX'), None)
-    if data is None:
-        return pixels
-    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
-    if abs(b) > abs(a):
-        pixels = np.swapaxes(pixels, 0, 1)
-        a, d = c, b
-    pixels = pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
-    return np.ascontiguousarray(pixels)
-
-
 def _size(shape: tuple[int, ...]) -> str:
     return f'{shape[1]} x {shape[0]}'
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, av.error.ExitError):  # what PyAV's timeout makes of a silent stream
-        return 'nothing came before the timeout'
-    return getattr(error, 'strerror', None) or str(error) or type(error).__name__
-
-
-def public_name(name: str) -> str:
-    """A source's name without the password that an address may carry."""
-    scheme, mark, rest = name.partition('://')
-    host, slash, path = rest.partition('/')
-    return f'{scheme}://{host.rpartition("@")[2]}{slash}{path}' if mark else name
