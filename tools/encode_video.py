@@ -30,8 +30,8 @@ from bdq_plugin.deploy.stopping import stop_on_signal
 from bdq_plugin.deploy.streaming import StreamingEncoder
 from bdq_plugin.progress import Progress
 from bdq_plugin.video.container import public_name
+from bdq_plugin.video.files import find_videos, printable, some_names
 from bdq_plugin.video.source import open_source
-from bdq_plugin.video_files import find_videos, printable, some_names
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:

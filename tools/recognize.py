@@ -27,8 +27,8 @@ from bdq_plugin.deploy.codes_video import open_codes
 from bdq_plugin.deploy.recognition import ActionRecognizer, Recognition, Repeatable
 from bdq_plugin.engine.launch import load_config
 from bdq_plugin.text_files import read_lines
+from bdq_plugin.video.files import printable
 from bdq_plugin.video.source import TimedFrame, open_source
-from bdq_plugin.video_files import printable
 
 # Of a live stream, for a recipe that reads whole clips: about as long as an action lasts.
 LIVE_SECONDS = 3.0

@@ -6,14 +6,18 @@ import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from ..camera_form import CameraForm
+from ..video.container import VideoError, decode, open_file, reason_of
+from ..video.extent import missing_bytes
 from ..video.source import SourceError
 from .packed import MAGIC, MAX_VALUES, PackedReader
 
@@ -160,7 +164,8 @@ class CodesVideoWriter:
         )
         return OSError(
             getattr(error, 'errno', None) or errno.EIO,
-            f'cannot write {self.path} ({_reason(error)}){kept}. Free space or choose another disk',
+            f'cannot write {self.path} ({reason_of(error)}){kept}. Free space or choose another '
+            'disk',
         )
 
 
@@ -192,7 +197,7 @@ class CodesVideoReader:
         self.path = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f'no video of codes {self.path}')
-        with _open(self.path) as container:
+        with _opened(self.path) as (container, stream):
             text = container.metadata.get(_FORM_TAG)
             if text is None:
                 raise NoCodesError(
@@ -200,7 +205,6 @@ class CodesVideoReader:
                     'come back from .bdq and from the .mkv of tools/encode_video.py'
                 )
             self.form = self._parse_form(text)
-            stream = container.streams.video[0]
             self._check_video(stream.codec_context)
             size = stream.codec_context.height, stream.codec_context.width
             self.shape = size if stream.codec_context.pix_fmt == _GREY else (*size, 3)
@@ -221,8 +225,8 @@ class CodesVideoReader:
         levels[shades], known[shades] = np.arange(self.form.num_levels), True
         pixel_format = 'gray' if len(self.shape) == 2 else 'rgb24'
         count, first = 0, None
-        with _open(self.path) as container:
-            for frame in self._decoded(container):
+        with _opened(self.path) as (container, stream):
+            for frame in self._decoded(container, stream):
                 pixels = frame.reformat(format=pixel_format, threads=1).to_ndarray()
                 if not known[pixels].all():
                     shade = int(pixels[~known[pixels]][0])
@@ -252,41 +256,22 @@ class CodesVideoReader:
         if codec.width * codec.height * (1 if codec.pix_fmt == _GREY else 3) > MAX_VALUES:
             raise SourceError(f'{self.path}: names frames of {codec.width} x {codec.height}')
 
-    def _decoded(self, container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
         count = 0
         try:
-            for packet in container.demux(container.streams.video[0]):
-                for frame in decode_checked(packet):
-                    yield frame
-                    count += 1
-        except av.error.FFmpegError as error:
-            raise SourceError(
-                f'{self.path}: breaks off after {count} frames ({_reason(error)})'
-            ) from error
+            for frame in decode(container.demux(stream), stream):
+                yield frame
+                count += 1
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._broken(count, reason_of(error)) from error
+        if missing := missing_bytes(str(self.path)):
+            raise self._broken(count, f'the file is cut, {missing:,} bytes are missing')
+
+    def _broken(self, count: int, reason: str) -> SourceError:
+        return SourceError(f'{self.path}: breaks off after {count} frames ({reason})')
 
 
 _ASK = 'Ask for the file as tools/encode_video.py wrote it'
-
-
-def decode_checked(packet: av.Packet) -> list[av.VideoFrame]:
-    """Decode a packet, and take what the decoder only mentions in its log for an error.
-
-    FFmpeg's FFV1 reports a wrong checksum there and gives the frame all the same; the option that
-    would make it fail (``err_detect``) does not reach it through PyAV.
-
-    Raises:
-        av.error.InvalidDataError: a checksum is wrong.
-    """
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.ERROR)
-    try:
-        with av.logging.Capture() as log:
-            frames = packet.decode()
-    finally:
-        av.logging.set_level(level)
-    if any('CRC mismatch' in text for _, _, text in log):
-        raise av.error.InvalidDataError(errno.EINVAL, 'its checksum is wrong')
-    return frames
 
 
 def open_codes(path: str | os.PathLike) -> PackedReader | CodesVideoReader | None:
@@ -310,7 +295,7 @@ def holds_codes(path: str | os.PathLike) -> bool:
     start = _first_bytes(path)
     if not start.startswith(_MATROSKA):
         return start.startswith(MAGIC)
-    with suppress(SourceError), _open(Path(path)) as container:
+    with suppress(SourceError), _opened(Path(path)) as (container, _):
         return _FORM_TAG in container.metadata
     return False
 
@@ -322,15 +307,14 @@ def _first_bytes(path: str | os.PathLike) -> bytes:
     return b''
 
 
-def _open(path: Path) -> av.container.InputContainer:
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
-        container = av.open(_address(path))
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(f'{path}: cannot be opened ({_reason(error)})') from error
-    if not container.streams.video:
-        container.close()
-        raise NoCodesError(f'{path}: it has no video')
-    return container
+        container, stream = open_file(path)
+    except VideoError as error:
+        raise SourceError(str(error)) from error
+    with container:
+        yield container, stream
 
 
 def level_shades(num_levels: int) -> np.ndarray:
@@ -341,7 +325,3 @@ def level_shades(num_levels: int) -> np.ndarray:
 def _address(path: Path) -> str:
     # Without the protocol FFmpeg takes what stands before a colon in a name for one.
     return f'file:{os.fspath(path)}'
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, 'strerror', None) or str(error) or type(error).__name__

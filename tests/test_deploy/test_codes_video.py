@@ -165,7 +165,7 @@ def test_codes_are_known_by_their_content(tmp_path, encoder_file, make_video, fr
         CodesVideoReader(clear)
     (tmp_path / 'text.mkv').write_text('text')
     assert open_codes(tmp_path / 'text.mkv') is None and not holds_codes(tmp_path / 'text.mkv')
-    with pytest.raises(SourceError, match='cannot be opened'):
+    with pytest.raises(SourceError, match='not a readable video'):
         CodesVideoReader(tmp_path / 'text.mkv')
     assert open_codes('rtsp://127.0.0.1:9/x') is None and open_codes('0') is None
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from ...progress import track
 from ...video.container import VideoError
+from ...video.files import VIDEO_SUFFIXES
 from ...video.isolation import IsolatedVideo
 from ...video.reader import file_digest
-from ...video_files import VIDEO_SUFFIXES
 from ..annotations import (
     FILE_COLUMNS,
     TEXT_COLUMNS,

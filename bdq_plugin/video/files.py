@@ -1,7 +1,4 @@
-"""Which files are videos: one list of extensions for the whole package, and folders of them.
-
-Standard library alone, for a camera's host has no more.
-"""
+"""Which files are videos by their names: one list for the whole package; and folders of them."""
 
 from __future__ import annotations
 
@@ -11,14 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 # In lower case. Whether there is a video inside, its bytes tell.
-# fmt: off
-VIDEO_SUFFIXES = frozenset((
+VIDEO_SUFFIXES = (
     '.264', '.265', '.3g2', '.3gp', '.amv', '.asf', '.avi', '.divx', '.dv', '.f4v', '.flv', '.h264',
-    '.hevc', '.m1v', '.m2t', '.m2ts', '.m2v', '.m4v', '.mjpeg', '.mjpg', '.mkv', '.mod', '.mov',
-    '.mp4', '.mpe', '.mpeg', '.mpg', '.mts', '.mxf', '.nut', '.ogm', '.ogv', '.qt', '.tod', '.ts',
-    '.vob', '.webm', '.wmv', '.xvid', '.y4m',
-))
-# fmt: on
+    '.hevc', '.m1v', '.m2t', '.m2ts', '.m2v', '.m4v', '.mkv', '.mod', '.mov', '.mp4', '.mpe',
+    '.mpeg', '.mpg', '.mts', '.mxf', '.nut', '.ogm', '.ogv', '.qt', '.rm', '.tod', '.ts', '.vob',
+    '.webm', '.wmv', '.wtv', '.xvid', '.y4m',
+)  # fmt: skip
 _NAMED = 10
 
 
