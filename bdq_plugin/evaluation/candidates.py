@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def describe(encoder: ClipEncoder) -> dict[str, Any]:
     """All that makes it this encoder, JSON-ready: class, arguments, learned numbers."""
     return {
         'type': type(encoder).__name__,
-        'config': encoder.config,
+        'config': json.loads(json.dumps(encoder.config)),
         'state': {name: tensor.tolist() for name, tensor in encoder.state_dict().items()},
     }
 

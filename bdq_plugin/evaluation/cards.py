@@ -7,10 +7,9 @@ whose headings follow ISO/IEC 30136:2018 (performance of biometric template prot
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,7 @@ import yaml
 
 from .statistics import Accumulation, Estimate, Interval, PersonFigure, Verification
 
-FORMAT = 'bdq-privacy-card'
-CARD, EVAL_RESULTS = 'README.md', 'eval_results.yaml'
+_EVAL = '.eval_results.yaml'
 
 
 @dataclass(frozen=True)
@@ -81,59 +79,18 @@ class CardFigures:
         """Whether the strongest attacker recognises people in clear video."""
         return self.control.value >= self.control_from
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        values = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-        return {'format': FORMAT, **values}
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> CardFigures:
-        """The inverse of :meth:`to_dict`.
+def write_card(figures: CardFigures, folder: str | os.PathLike, name: str) -> list[Path]:
+    """Write ``NAME.md`` and ``NAME.eval_results.yaml`` into a folder, which is made if missing.
 
-        Raises:
-            ValueError: not the figures of a card, or some are missing or unknown.
-        """
-        if values.get('format') != FORMAT:
-            raise ValueError(f"not the figures of a privacy card: no 'format': '{FORMAT}'")
-        values = {name: value for name, value in values.items() if name != 'format'}
-        try:
-            for name in ('action', 'action_clear', 'leakage', 'chosen_leakage', 'control',
-                         'information'):  # fmt: skip
-                values[name] = Estimate.from_dict(values[name])
-            values['worst'] = PersonFigure(**values['worst'])
-            values['accumulation'] = [_accumulation(row) for row in values['accumulation']]
-            values['verification'] = {
-                name: Verification.from_dict(row) for name, row in values['verification'].items()
-            }
-            values['negative_controls'] = {
-                name: Estimate.from_dict(row) for name, row in values['negative_controls'].items()
-            }
-            return cls(**values)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f'figures of a privacy card are missing or unknown: {error}') from None
-
-
-def read_figures(path: str | os.PathLike) -> CardFigures:
-    """Read figures that :meth:`CardFigures.to_dict` wrote as JSON.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: as :meth:`CardFigures.from_dict`, or no JSON object.
+    The hub knows the first as a model's ``README.md``.
     """
-    values = json.loads(Path(path).read_text())
-    if not isinstance(values, dict):
-        raise ValueError(f'{path} is not the figures of a privacy card: no JSON object')
-    return CardFigures.from_dict(values)
-
-
-def write_card(figures: CardFigures, folder: str | os.PathLike) -> list[Path]:
-    """Write ``README.md`` and ``eval_results.yaml`` into a folder, which is made if missing."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    contents = {CARD: privacy_card(figures), EVAL_RESULTS: eval_results(figures)}
-    for name, content in contents.items():
-        (folder / name).write_text(content, encoding='utf-8')
-    return [folder / name for name in contents]
+    contents = {f'{name}.md': privacy_card(figures), f'{name}{_EVAL}': eval_results(figures)}
+    for file, content in contents.items():
+        (folder / file).write_text(content, encoding='utf-8')
+    return [folder / file for file in contents]
 
 
 def privacy_card(figures: CardFigures) -> str:
@@ -290,9 +247,15 @@ def _linkability(figures: CardFigures) -> str:
         '## Linkability (ISO/IEC 30136)\n\n'
         'Person named when so many clips are known to be of one person, in %.\n\n'
         + _table(('linked clips', 'person named'), linked)
-        + '\nAre two clips of one person? Equal error rate in % (half of all pairs are misjudged '
+        + (_verification(verified) if verified else '\nVerification was not measured.\n')
+    )
+
+
+def _verification(rows: Sequence[Sequence[str]]) -> str:
+    return (
+        '\nAre two clips of one person? Equal error rate in % (half of all pairs are misjudged '
         'where nothing is known), minimal Cllr in bits (0 everything is known, 1 nothing).\n\n'
-        + _table(('matcher', 'equal error rate', 'minimal Cllr', 'people'), verified)
+        + _table(('matcher', 'equal error rate', 'minimal Cllr', 'people'), rows)
     )
 
 
@@ -383,7 +346,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
-
-
-def _accumulation(values: Mapping[str, Any]) -> Accumulation:
-    return Accumulation(values['clips'], values['value'], Interval(**values['interval']))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,7 +66,7 @@ def check_numbers(encoder: ClipEncoder, source: str) -> None:
 def is_audit_of(encoder: ClipEncoder, result: dict[str, Any]) -> bool:
     """Whether a result is of this very encoder, in one of its forms."""
     form = output_forms(encoder).get(result['cell']['output'])
-    return form is not None and result['encoder'] == json.loads(json.dumps(describe(form)))
+    return form is not None and result['encoder'] == describe(form)
 
 
 def _digest(encoder: ClipEncoder, path: str | os.PathLike) -> dict[str, Any]:

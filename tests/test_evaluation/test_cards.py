@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import runpy
 from collections.abc import Iterator
@@ -12,13 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from bdq_plugin.evaluation.cards import (
-    CardFigures,
-    eval_results,
-    privacy_card,
-    read_figures,
-    write_card,
-)
+from bdq_plugin import encoder_file
+from bdq_plugin.encoders import build_encoder, save_encoder
+from bdq_plugin.evaluation.cards import CardFigures, eval_results, privacy_card
+from bdq_plugin.evaluation.results import Cell, read_results, write_json
 from bdq_plugin.evaluation.statistics import (
     Accumulation,
     Estimate,
@@ -26,7 +22,9 @@ from bdq_plugin.evaluation.statistics import (
     PersonFigure,
     Verification,
 )
+from bdq_plugin.evaluation.zoo_cards import zoo_figures
 
+from ..audit_data import made_result
 from ..game import REPOSITORY
 
 # Names of standards, and the scale of minimal Cllr, which the card explains.
@@ -191,40 +189,50 @@ def test_eval_results_are_a_list_of_entries(figures) -> None:
     assert entries[0]['notes'] == '%; 88.6 to 95.9 (bootstrap 95% over 17 people)'
 
 
-def test_figures_survive_json(figures, tmp_path) -> None:
-    path = tmp_path / 'figures.json'
-    path.write_text(json.dumps(figures.to_dict()))
-    read = read_figures(path)
-    assert read.to_dict() == figures.to_dict()
-    assert privacy_card(read) == privacy_card(figures)
+@pytest.fixture
+def zoo(tmp_path, monkeypatch):
+    """A zoo of one encoder, audited beside clear video and another encoder."""
+    folder = tmp_path / 'zoo'
+    folder.mkdir()
+    monkeypatch.setattr(encoder_file, 'ZOO', folder)
+    encoder, clear = build_encoder('bdq_hard', sigma=2.0), build_encoder('pass_through')
+    save_encoder(encoder, folder / 'mine.json', {})
+    made = [
+        dict(right=12, encoder=encoder, name='bdq_hard', controls=dict(border=5)),
+        dict(right=2, encoder=build_encoder('bdq_hard'), name='other'),
+        dict(right=19, encoder=clear, name='pass_through', output='soft'),
+    ]
+    for options in made:
+        right, name = options.pop('right'), options.pop('name')
+        result = made_result(right, **options)
+        result['cell']['encoder'] = name
+        write_json(Cell(**result['cell']).path(tmp_path / 'audit'), result)
+    return tmp_path
 
 
-@pytest.mark.parametrize(
-    ('change', 'message'),
-    [
-        ({'format': 'bdq-audit'}, "not the figures of a privacy card: no 'format'"),
-        ({'people': None, 'humans': 10}, "unexpected keyword argument 'humans'"),
-        ({'action': {'value': 0.5}}, "missing or unknown: 'interval'"),
-    ],
-)
-def test_other_files_are_refused(figures, tmp_path, change, message) -> None:
-    path = tmp_path / 'figures.json'
-    path.write_text(json.dumps({**figures.to_dict(), **change}))
-    with pytest.raises(ValueError, match=message):
-        read_figures(path)
-    path.write_text('[]')
-    with pytest.raises(ValueError, match='no JSON object'):
-        read_figures(path)
+def test_the_card_of_a_zoo_encoder_is_of_that_encoder(zoo) -> None:
+    results = read_results(zoo / 'audit')
+    figures = zoo_figures('mine', results)
+    assert figures.leakage.value == pytest.approx(0.6) and figures.attacker == 'frame'
+    assert figures.control.value == pytest.approx(0.95) and figures.witness
+    assert (figures.people, figures.clips, figures.folds, figures.seeds) == (5, 20, (1,), (0,))
+    assert figures.negative_controls['border'].value == pytest.approx(0.25)
+    assert 'Verification was not measured.' in privacy_card(figures)
+    without = [result for result in results if result['cell']['encoder'] != 'pass_through']
+    with pytest.raises(ValueError, match='no audit of clear video beside bdq_hard: run'):
+        zoo_figures('mine', without)
+    with pytest.raises(ValueError, match='no audit of mine with an action network'):
+        zoo_figures('mine', [r for r in results if r['cell']['encoder'] != 'bdq_hard'])
 
 
-def test_command(figures, tmp_path, capsys) -> None:
+def test_command(zoo, capsys) -> None:
     main = runpy.run_path(str(REPOSITORY / 'tools' / 'privacy_card.py'))['main']
-    path, out = tmp_path / 'figures.json', tmp_path / 'cards' / 'bdq_hard'
-    path.write_text(json.dumps(figures.to_dict()))
-    main([str(path), str(out)])
-    said = capsys.readouterr().out.split()
-    assert said == ['wrote', str(out / 'README.md'), 'wrote', str(out / 'eval_results.yaml')]
-    assert (out / 'README.md').read_text() == privacy_card(figures)
-    assert write_card(figures, out) == [out / 'README.md', out / 'eval_results.yaml']
-    with pytest.raises(SystemExit, match='error: .*No such file'):
-        main([str(tmp_path / 'none.json'), str(out)])
+    options = ['--results', str(zoo / 'audit'), '--verification', str(zoo / 'none')]
+    main([*options, '--encoder', 'mine', '--out', str(zoo / 'cards')])
+    files = [zoo / 'cards' / 'mine.md', zoo / 'cards' / 'mine.eval_results.yaml']
+    assert capsys.readouterr().out.split() == ['wrote', str(files[0]), 'wrote', str(files[1])]
+    figures = zoo_figures('mine', read_results(zoo / 'audit'))
+    assert files[0].read_text() == privacy_card(figures)
+    assert files[1].read_text() == eval_results(figures)
+    with pytest.raises(SystemExit, match="error: no encoder 'nobody' in the zoo"):
+        main([*options, '--encoder', 'nobody'])

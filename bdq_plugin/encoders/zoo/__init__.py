@@ -1,18 +1,22 @@
 """Trained encoders by name. Each is a JSON file of this folder; see :mod:`bdq_plugin.encoder_file`.
 
 A file holds the encoder's arguments and numbers, and in its metadata the data set, protocol, recipe
-and audit result. ``tools/publish_encoder.py`` writes them.
+and audit result. ``tools/publish_encoder.py`` writes them; ``cards`` holds their privacy cards.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ...encoder_file import read_encoder_file, zoo_names, zoo_path
 from ..base import ClipEncoder
 from ..files import load_encoder
 
-__all__ = ['load_zoo_encoder', 'read_zoo_file', 'zoo_names', 'zoo_path']
+# NAME.md and NAME.eval_results.yaml: what was measured of each (tools/privacy_card.py).
+CARDS = Path(__file__).with_name('cards')
+
+__all__ = ['CARDS', 'load_zoo_encoder', 'read_zoo_file', 'zoo_names', 'zoo_path']
 
 
 def read_zoo_file(name: str) -> dict[str, Any]:
