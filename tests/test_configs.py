@@ -140,7 +140,8 @@ class TestSwitches:
 
     def test_stage_2(self):
         cfg = self.load('bdq_kth_privacy', encoder_file='/e.json', **{'pretrained.privacy': '/p'})
-        assert cfg.model.data_preprocessor.init_cfg.checkpoint == '/e.json'
+        assert cfg.model.data_preprocessor.encoder == dict(file='/e.json')
+        assert 'init_cfg' not in cfg.model.data_preprocessor
         assert cfg.model.backbone.pretrained == '/p'
         assert cfg.model.data_preprocessor.frozen
 
