@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bdq_plugin.evaluation.training import classification_loss, fit, predict
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
@@ -39,7 +40,6 @@ from bdq_plugin.engine.launch import build_runner, load_config
 from bdq_plugin.evaluation.attackers import build_attacker
 from bdq_plugin.evaluation.clips import build_datasets, encode, load_fold
 from bdq_plugin.evaluation.settings import Data, load_data, load_panel
-from bdq_plugin.evaluation.training import classification_loss, fit, predict
 from bdq_plugin.models import BDQDataPreprocessor
 
 from .data import REPOSITORY, cpu_seconds

@@ -2,6 +2,6 @@
 # bdq_ixmas_cpu.py.
 _base_ = ['_base_/stages/privacy_small.py', '_base_/datasets/ixmas_small.py']
 model = dict(
-    data_preprocessor=dict(init_cfg=dict(checkpoint='work_dirs/bdq_ixmas_cpu/encoder.json')),
+    data_preprocessor=dict(encoder=dict(file='work_dirs/bdq_ixmas_cpu/encoder.json')),
     cls_head=dict(num_classes=10),
 )

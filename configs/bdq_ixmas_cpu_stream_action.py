@@ -3,7 +3,6 @@
 _base_ = ['_base_/stages/action_small.py', '_base_/datasets/ixmas_small_stream.py']
 model = dict(
     data_preprocessor=dict(
-        encoder=dict(preset='bdq_hard'),
-        init_cfg=dict(checkpoint='bdq_plugin/encoders/zoo/bdq_hard_ixmas_take3.json'),
+        encoder=dict(file='bdq_hard_ixmas_take3'),
     )
 )

@@ -1,3 +1,3 @@
 # Stage 2 on KTH: a fresh action network on the frozen encoder of bdq_kth.py.
 _base_ = ['_base_/stages/action_r50.py', '_base_/datasets/kth.py']
-model = dict(data_preprocessor=dict(init_cfg=dict(checkpoint='work_dirs/bdq_kth/encoder.json')))
+model = dict(data_preprocessor=dict(encoder=dict(file='work_dirs/bdq_kth/encoder.json')))

@@ -14,6 +14,7 @@ from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.runner import Runner
 
 from bdq_plugin.encoders import PRESETS, build_encoder, save_encoder
+from bdq_plugin.engine.heads import follow_data
 from bdq_plugin.engine.launch import load_config
 
 from .game import REPOSITORY
@@ -31,12 +32,16 @@ def small_batch(cfg: Config) -> dict:
         for step in cfg.train_dataloader.dataset.pipeline
         if 'clip_len' in step
     )
-    flat = cfg.model.data_preprocessor.get('format_shape') == 'NCHW'
+    flat = cfg.model.data_preprocessor.format_shape == 'NCHW'
     shape = (clip_len, channels, 64, 64) if flat else (1, channels, clip_len, 64, 64)
     samples = []
     for label in (0, 1):
-        sample = ActionDataSample().set_gt_label(label)
+        layout = dict(clip_len=clip_len, num_clips=1)
+        sample = ActionDataSample(metainfo=layout).set_gt_label(label)
         sample.set_field(torch.tensor([label]), 'gt_subject')
+        if cfg.model.get('cls_head', {}).get('attributes'):
+            ones = torch.full((cfg.model.cls_head.num_classes,), float(label))
+            sample.set_field(ones, 'gt_attributes')
         samples.append(sample)
     inputs = [torch.randint(0, 256, shape).to(torch.uint8) for _ in samples]
     return dict(inputs=inputs, data_samples=samples)
@@ -51,6 +56,8 @@ def test_recipe_takes_a_step(path: Path, tmp_path: Path):
             trained.blur.log_sigma.fill_(0.7)
         options['encoder_file'] = str(save_encoder(trained, tmp_path / 'encoder.json'))
     cfg = load_config(str(path), options=options, work_dir=str(tmp_path))
+    # Where a recipe leaves it to the data how many classes there are.
+    follow_data(cfg, read=lambda: dict(classes=('hop', 'wave'), subjects=('Anna', 'Ben')))
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
     model.init_weights()
@@ -77,7 +84,7 @@ def test_recipe_takes_a_step(path: Path, tmp_path: Path):
     assert bool(encoder) == (path not in STAGE_2 and has_numbers)
     model.eval()
     predictions = model.val_step(small_batch(cfg))
-    fields = {'pred_score', 'pred_subject_score'}
+    fields = {'pred_score', 'pred_subject_score', 'pred_attribute_score'}
     assert any(field in predictions[0] for field in fields)
 
 

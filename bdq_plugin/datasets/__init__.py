@@ -1,6 +1,9 @@
 """Data sets, protocols and pipeline parts. Importing this package registers them with MMAction2."""
 
-from .clips import SubjectClipDataset
+from ..video.container import VideoError
+from ..video.reader import count_frames, open_video
+from .clips import SubjectVideoDataset
+from .ipn import IPNDataset
 from .ixmas import IXMASDataset, parse_ixmas_name
 from .kth import KTHDataset, parse_kth_name, read_kth_index
 from .protocols import (
@@ -12,21 +15,25 @@ from .protocols import (
     split_all,
     split_rows,
 )
+from .sbu import SBUDataset
+from .stills import StillInit
 from .transforms import ClipDecode, ClipInit, GreyToRGB, PackSubjectInputs, RandomShift, ToGray
-from .video_reader import VideoError, count_frames, open_video
 
 __all__ = [
     'PROTOCOLS',
     'ClipDecode',
     'ClipInit',
     'GreyToRGB',
+    'IPNDataset',
     'IXMASDataset',
     'KTHDataset',
     'PackSubjectInputs',
     'Protocol',
     'ProtocolAudit',
     'RandomShift',
-    'SubjectClipDataset',
+    'SBUDataset',
+    'StillInit',
+    'SubjectVideoDataset',
     'ToGray',
     'VideoError',
     'audit_protocol',

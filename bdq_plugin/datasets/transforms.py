@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from mmaction.datasets.transforms import PackActionInputs
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from .isolation import IsolatedVideo
-from .video_reader import VideoFile, VideoReader
+from ..video.isolation import IsolatedVideo
+from ..video.pixels import luma_of_rgb
+from ..video.reader import VideoFile, VideoReader
 
 _META_KEYS = (
     'img_shape',
@@ -30,6 +30,8 @@ _META_KEYS = (
     'sequence',
     'take',
     'camera',
+    'session',
+    'held_out',
 )
 
 
@@ -47,9 +49,9 @@ class ClipInit(BaseTransform):
     checked against them.
 
     Args:
-        timeout: Seconds that decoding may take, in a process of its own (see :mod:`.isolation`):
-            there a decoder that crashes or hangs is a VideoError. ``None`` decodes in this process,
-            where it is the end of it.
+        timeout: Seconds that decoding may take, in a process of its own (see
+            :mod:`bdq_plugin.video.isolation`): there a decoder that crashes or hangs is a
+            VideoError. ``None`` decodes in this process, where it is the end of it.
     """
 
     def __init__(self, timeout: float | None = 60.0) -> None:
@@ -73,6 +75,34 @@ class ClipInit(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(timeout={self.timeout})'
+
+
+@TRANSFORMS.register_module()
+class AllFrames(BaseTransform):
+    """Take every frame of a clip, as a camera does.
+
+    Reads ``total_frames`` and ``start_index``. Adds ``frame_inds``, ``clip_len`` and ``num_clips``.
+
+    Args:
+        max_frames: of a longer clip its middle; ``None`` for no limit.
+    """
+
+    def __init__(self, max_frames: int | None = None) -> None:
+        if max_frames is not None and max_frames < 2:
+            raise ValueError(f'max_frames must be 2 or more, or None, got {max_frames}')
+        self.max_frames = max_frames
+
+    def transform(self, results: dict) -> dict:
+        """Set ``results['frame_inds']``."""
+        total = results['total_frames']
+        frames = min(total, self.max_frames or total)
+        first = results['start_index'] + (total - frames) // 2
+        results['frame_inds'] = np.arange(first, first + frames)
+        results['clip_len'], results['num_clips'] = frames, 1
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(max_frames={self.max_frames})'
 
 
 @TRANSFORMS.register_module()
@@ -135,8 +165,8 @@ class RandomShift(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ToGray(BaseTransform):
-    """Frames (H, W, 3) or (H, W) -> (H, W, 1): luma (BT.601), which for grey frames is exactly the
-    grey value.
+    """Frames (H, W, 3) or (H, W) -> (H, W, 1): the luma that a reader gives too (BT.601), which for
+    grey frames is exactly the grey value.
 
     Put it right before ``FormatShape``: stock ``Resize`` drops a channel axis of length one.
     """
@@ -144,10 +174,7 @@ class ToGray(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Convert ``results['imgs']``."""
         results['imgs'] = [
-            (img if img.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(img), cv2.COLOR_RGB2GRAY))[
-                ..., None
-            ]
-            for img in results['imgs']
+            (img if img.ndim == 2 else luma_of_rgb(img))[..., None] for img in results['imgs']
         ]
         return results
 
@@ -178,9 +205,10 @@ class GreyToRGB(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackSubjectInputs(PackActionInputs):
-    """``PackActionInputs`` with the subject: adds ``gt_subject``, a LongTensor of shape (1,).
+    """``PackActionInputs`` with the privacy labels: adds ``gt_subject``, a LongTensor (1,), and
+    ``gt_attributes``, a FloatTensor (K,) of 0 and 1.
 
-    ``gt_subject`` is left out where the item has no ``subject`` (the inferencer's).
+    Each is left out where the item has no ``subject`` or ``attributes`` (the inferencer's).
 
     Args:
         collect_keys: As in ``PackActionInputs``.
@@ -203,4 +231,12 @@ class PackSubjectInputs(PackActionInputs):
         if 'subject' in results:
             subject = torch.tensor([results['subject']], dtype=torch.long)
             packed['data_samples'].set_field(subject, 'gt_subject')
+        if 'attributes' in results:
+            attributes = torch.as_tensor(results['attributes'], dtype=torch.float32)
+            packed['data_samples'].set_field(attributes, 'gt_attributes')
+            if attributes.ndim != 1 or not ((attributes == 0) | (attributes == 1)).all():
+                raise ValueError(
+                    f'attributes is a list of 0 and 1, one for each, got {results["attributes"]}: '
+                    'leave clips out whose attributes are not known'
+                )
         return packed

@@ -18,9 +18,11 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.runner import Runner
 
 from .. import compat
+from ..models.encoder_source import describe_by_checkpoint
 from ..paths import find_config
 from ..version import __version__
 from .checkpoints import choose_checkpoint, continue_after_restart
+from .heads import follow_data
 from .hooks import innermost
 from .loops import unwrap
 from .lost_ranks import name_lost_ranks, set_timeout
@@ -138,6 +140,9 @@ def _use_amp(cfg: Config) -> None:
 def build_runner(cfg: Config) -> Runner:
     """Build the Runner, on GPUs or, where there are none, on the CPU with gloo."""
     choose_checkpoint(cfg)
+    if cfg.get('load_from'):
+        describe_by_checkpoint(cfg.model, cfg.load_from)
+    follow_data(cfg)
     if compat.prepare_distributed(cfg.launcher) == 'gloo':
         set_timeout(cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
         # MMEngine would hand the wrapper a GPU index.
@@ -162,6 +167,7 @@ def train(cfg: Config) -> dict[str, float]:
     with claim_work_dir(cfg.work_dir, cfg.launcher), name_lost_ranks(cfg.launcher):
         continue_after_restart(cfg)
         runner = build_runner(cfg)
+        runner.test_loop  # noqa: B018  (built now, so that its faults cost no epoch)
         start = time.time()
         runner.train()
         seconds = time.time() - start

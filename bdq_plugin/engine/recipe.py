@@ -16,6 +16,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
 from ..datasets.protocols import get_protocol
+from ..models.encoder_source import apply_encoder_switches
 from .pretrained import is_type, set_pretrained, weights_in
 from .schedule import stretch_schedules
 
@@ -38,7 +39,8 @@ def apply_switches(cfg: Config, options: dict[str, Any]) -> Config:
     ``max_epochs``   length of training, and of each schedule that lasts to its end
     ``encoder``      the encoder, as ``model.data_preprocessor.encoder``; ``encoder.preset`` and
                      the like change a part of it
-    ``encoder_file`` the trained encoder that a stage-2 run loads
+    ``encoder_file`` the file of the encoder, a path or a name of the zoo; ``encoder`` then names
+                     only what shall differ
     ``pretrained``   ``None`` turns all pre-trained weights off; ``pretrained.action`` and
                      ``pretrained.privacy`` are URLs or local paths
     ===============  ==========================================================================
@@ -66,6 +68,9 @@ def apply_switches(cfg: Config, options: dict[str, Any]) -> Config:
             raise ValueError(f'{option}={value} acts nowhere in this config: {_MISSING[switch]}')
         if part:
             _set_part_of_encoder(cfg, part, value)
+            continue
+        if switch in ('encoder', 'encoder_file'):
+            apply_encoder_switches(cfg.model.data_preprocessor, {switch: value})
             continue
         if switch == 'max_epochs':
             _check_length(value)
@@ -148,11 +153,7 @@ def _encoder(cfg: Config) -> list[Place]:
 
 
 def _encoder_file(cfg: Config) -> list[Place]:
-    for preprocessor, _ in _encoder(cfg):
-        if preprocessor.get('init_cfg') is None:
-            preprocessor['init_cfg'] = dict(type='Pretrained')
-        return [(preprocessor['init_cfg'], 'checkpoint')]
-    return []
+    return [(holder[key], 'file') for holder, key in _encoder(cfg) if 'file' in holder.get(key, ())]
 
 
 SWITCHES: dict[str, Callable[[Config], list[Place]]] = dict(
@@ -172,7 +173,7 @@ ACTS_AT = dict(
     data_root='dataset.data_prefix of each loader',
     max_epochs='train_cfg.max_epochs',
     encoder='model.data_preprocessor.encoder',
-    encoder_file='model.data_preprocessor.init_cfg.checkpoint',
+    encoder_file='model.data_preprocessor.encoder.file',
     pretrained='backbone.pretrained, and default_hooks.action_weights.checkpoint',
 )
 _MISSING = dict(

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, get_worker_info
 
 from bdq_plugin.datasets import KTHDataset, clip_cache
 from bdq_plugin.datasets.clip_cache import ClipCache
-from bdq_plugin.datasets.video_reader import ArrayReader
+from bdq_plugin.video.reader import ArrayReader
 
 KEYS = [('a.avi', 0, 3), ('a.avi', 3, 2), ('b.avi', 0, 4)]
 
@@ -87,5 +87,5 @@ def test_workers_share_one_cache_and_use_one_thread(synthetic_kth, cache, start,
 
 
 def test_unknown_cache(synthetic_kth):
-    with pytest.raises(ValueError, match="False, True or 'shared', got 'disk'"):
+    with pytest.raises(ValueError, match="False, True, 'shared' or a dict .* got 'disk'"):
         KTHDataset(str(synthetic_kth.annotation), [], protocol='subsequence', cache='disk')

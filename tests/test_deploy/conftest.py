@@ -75,6 +75,30 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+def remux_with_secrets(plain: Path, path: Path, later_ms: int) -> Path:
+    """The very packets of a video, later, among all that a container can hold beside them.
+
+    Not encoded a second time: x264 with several threads may write other packets for the same
+    frames on a busy machine.
+    """
+    with av.open(str(plain)) as source, av.open(str(path), 'w') as container:
+        (coded,) = source.streams.video
+        video = container.add_stream_from_template(coded)
+        others = add_secrets(container, video)
+        later = round(later_ms / 1000 / coded.time_base)
+        packets = [packet for packet in source.demux(coded) if packet.size]
+        # Matroska keeps times of display alone: they are decoded in the order in which they lie.
+        shown = sorted(packet.pts for packet in packets)
+        ahead = max(time - packet.pts for time, packet in zip(shown, packets, strict=True))
+        for time, packet in zip(shown, packets, strict=True):
+            packet.pts, packet.dts = packet.pts + later, time - ahead + later
+            packet.stream = video
+            container.mux(packet)
+        for packets in others:
+            container.mux(packets())
+    return path
+
+
 def add_secrets(
     container: av.container.OutputContainer, video: av.VideoStream
 ) -> list[Callable[[], list[av.Packet]]]:
@@ -126,6 +150,20 @@ def moving_frames(count: int, height: int, width: int) -> np.ndarray:
     waves = [127 + 100 * np.sin((x + 3 * t) / 7 + c) * np.cos((y - t) / (5 + c)) for c in range(3)]
     noise = rng.normal(0, 4, (count, height, width, 3))
     return np.clip(np.stack(waves, -1) + noise, 0, 255).astype(np.uint8)
+
+
+def encode_anew(
+    source: Path, path: Path, codec: str, pix_fmt: str, options: dict[str, str]
+) -> None:
+    """What `ffmpeg -i SOURCE -c:v CODEC PATH` does: the tags are copied."""
+    with av.open(str(source)) as old, av.open(str(path), 'w') as new:
+        new.metadata.update(old.metadata)
+        stream = new.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height = old.streams.video[0].width, old.streams.video[0].height
+        stream.pix_fmt = pix_fmt
+        for frame in old.decode(video=0):
+            new.mux(stream.encode(frame.reformat(format=pix_fmt)))
+        new.mux(stream.encode())
 
 
 def bare_site(folder: Path, *names: str) -> str:

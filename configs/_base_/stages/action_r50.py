@@ -3,9 +3,9 @@ _base_ = ['../default_runtime.py', '../models/i3d_r50.py', '../schedules/retrain
 model = dict(
     data_preprocessor=dict(
         type='BDQDataPreprocessor',
-        encoder=dict(preset='bdq'),
+        encoder=dict(),
+        format_shape='NCTHW',
         frozen=True,
-        init_cfg=dict(type='Pretrained'),
     ),
     **_base_.i3d_r50,
 )

@@ -10,7 +10,9 @@ model = dict(
     alpha=1.0,
     num_privacy_networks=1,
     held_norm='batch',
-    data_preprocessor=dict(type='BDQDataPreprocessor', encoder=dict(preset='bdq')),
+    data_preprocessor=dict(
+        type='BDQDataPreprocessor', encoder=dict(preset='bdq'), format_shape='NCTHW'
+    ),
     recognizer=_base_.i3d_r50,
     privacy=_base_.privacy_r50,
 )

@@ -4,7 +4,12 @@ model = dict(
     type='AdversarialRecognizer',
     alpha=1.0,
     num_privacy_networks=1,
-    data_preprocessor=dict(type='BDQDataPreprocessor', encoder=dict(preset='bdq'), **_base_.grey),
+    data_preprocessor=dict(
+        type='BDQDataPreprocessor',
+        encoder=dict(preset='bdq'),
+        format_shape='NCTHW',
+        **_base_.grey,
+    ),
     recognizer=_base_.small_action,
     privacy=_base_.small_privacy,
 )

@@ -4,9 +4,9 @@ _base_ = ['../default_runtime.py', '../models/privacy_r50.py', '../schedules/ret
 model = dict(
     data_preprocessor=dict(
         type='BDQDataPreprocessor',
-        encoder=dict(preset='bdq'),
+        encoder=dict(),
+        format_shape='NCTHW',
         frozen=True,
-        init_cfg=dict(type='Pretrained'),
     ),
     **_base_.privacy_r50,
 )

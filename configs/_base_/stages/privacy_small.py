@@ -4,9 +4,9 @@ _base_ = ['../default_runtime.py', '../models/small.py', '../schedules/retrain_s
 model = dict(
     data_preprocessor=dict(
         type='BDQDataPreprocessor',
-        encoder=dict(preset='bdq'),
+        encoder=dict(),
+        format_shape='NCTHW',
         frozen=True,
-        init_cfg=dict(type='Pretrained'),
         **_base_.grey,
     ),
     **_base_.small_privacy,
