@@ -98,7 +98,7 @@ def build_datasets(dataset: dict[str, Any], protocol: str, fold: int) -> dict[st
             split: DATASETS.build(
                 dict(dataset, protocol=protocol, fold=fold, split=split, test_mode=True)
             )
-            for split in get_protocol(protocol).splits
+            for split in get_protocol(protocol, DATASETS.get(dataset['type']).FAMILY).splits
         }
 
 

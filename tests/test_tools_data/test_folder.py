@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -247,6 +248,15 @@ def test_missing_videos_are_named(prepare, tmp_path):
     report, rows = prepare(table=write(tmp_path / 'clips.csv', TABLE.replace('anna_1', 'eve_1')))
     assert report.missing == ['walking/eve_1.mp4'] and len(rows) == 3
     assert 'missing: 1 (walking/eve_1.mp4)' in str(report)
+
+
+@pytest.mark.parametrize('form', ['NFC', 'NFD'])
+def test_names_in_another_form_than_on_disk(folder, prepare, tmp_path, form):
+    on_disk = unicodedata.normalize(form, 'walking/José_1.mp4')
+    (folder / 'walking/anna_1.mp4').rename(folder / on_disk)
+    text = TABLE.replace('anna_1', 'José_1').replace('Zoë', 'Eve')
+    report, rows = prepare(table=write(tmp_path / 'clips.csv', text, 'cp1252'))
+    assert rows[0]['video'] == on_disk and not report.missing and len(rows) == 4
 
 
 def test_a_list_of_mmaction2(prepare, folder, tmp_path):
