@@ -97,5 +97,6 @@ def as_published(cfg: Config) -> None:
     cfg.model.data_preprocessor.encoder.backend = 'plain'
     cfg.custom_hooks = []
     cfg.default_hooks = {name: cfg.default_hooks[name] for name in STOCK_HOOKS}
+    cfg.default_hooks.runtime_info.type = 'RuntimeInfoHook'
     if cfg.train_cfg.pop('phases', None):
         cfg.train_cfg.type = 'PublishedTrainLoop'

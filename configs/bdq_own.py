@@ -1,26 +1,7 @@
 # The paper's game on your own videos: BDQ, I3D ResNet-50 against ResNet-50, alpha 1.
-# As many actions and people as the annotation has.
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/datasets/own.py',
-    '_base_/encoders/bdq.py',
-    '_base_/models/i3d_r50.py',
-    '_base_/models/privacy_r50.py',
-    '_base_/schedules/adversarial_50e.py',
-]
+# None: as many actions and people as the annotation has.
+_base_ = ['_base_/stages/game_r50.py', '_base_/datasets/own.py']
 model = dict(
-    type='AdversarialRecognizer',
-    alpha=1.0,
-    num_privacy_networks=1,
-    held_norm='batch',
-    data_preprocessor=dict(type='BDQDataPreprocessor', encoder=_base_.encoder),
-    recognizer=dict(
-        _base_.action_network,
-        cls_head=dict(_base_.action_network['cls_head'], num_classes=None),
-    ),
-    privacy=dict(
-        **_base_.privacy_network,
-        cls_head=dict(type='PrivacyHead', num_classes=None, in_channels=2048),
-    ),
+    recognizer=dict(cls_head=dict(num_classes=None)),
+    privacy=dict(cls_head=dict(num_classes=None)),
 )
-pretrained = dict(action=_base_.action_weights, privacy=_base_.privacy_weights)

@@ -1,22 +1,6 @@
 # Stage 2 on your own videos: a fresh action network on the frozen encoder of bdq_own.py.
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/datasets/own.py',
-    '_base_/encoders/bdq.py',
-    '_base_/models/i3d_r50.py',
-    '_base_/schedules/retrain_50e.py',
-]
-encoder_file = 'work_dirs/bdq_own/encoder.json'
+_base_ = ['_base_/stages/action_r50.py', '_base_/datasets/own.py']
 model = dict(
-    _base_.action_network,
-    data_preprocessor=dict(
-        type='BDQDataPreprocessor',
-        encoder=_base_.encoder,
-        frozen=True,
-        init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
-    ),
-    cls_head=dict(_base_.action_network['cls_head'], num_classes=None),
+    data_preprocessor=dict(init_cfg=dict(checkpoint='work_dirs/bdq_own/encoder.json')),
+    cls_head=dict(num_classes=None),
 )
-pretrained = dict(action=_base_.action_weights)
-val_evaluator = [_base_.action_metric]
-test_evaluator = val_evaluator

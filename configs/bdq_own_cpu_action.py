@@ -1,26 +1,13 @@
 # Stage 2 on your own videos with small networks: a fresh action network on the codes of an encoder
 # of the zoo, or of bdq_own_cpu.py (encoder_file=work_dirs/bdq_own_cpu/encoder.json). Its checkpoint
 # is one for tools/recognize.py on .bdq files and live streams.
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/datasets/own_small.py',
-    '_base_/encoders/bdq_hard.py',
-    '_base_/models/small.py',
-    '_base_/schedules/retrain_small.py',
-]
-encoder_file = 'bdq_plugin/encoders/zoo/bdq_hard_ixmas_take3.json'
+_base_ = ['_base_/stages/action_small.py', '_base_/datasets/own_small.py']
 model = dict(
-    _base_.action_network,
     data_preprocessor=dict(
-        type='BDQDataPreprocessor',
-        encoder=_base_.encoder,
-        frozen=True,
-        init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
-        **_base_.grey,
+        encoder=dict(preset='bdq_hard'),
+        init_cfg=dict(checkpoint='bdq_plugin/encoders/zoo/bdq_hard_ixmas_take3.json'),
     ),
-    cls_head=dict(_base_.action_network['cls_head'], num_classes=None),
+    cls_head=dict(num_classes=None),
 )
-val_evaluator = [_base_.action_metric]
-test_evaluator = val_evaluator
 # A folder of one's own is small: an epoch of it is a few steps.
-max_epochs = 80
+train_cfg = dict(max_epochs=80)

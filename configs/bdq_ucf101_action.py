@@ -1,23 +1,7 @@
 # Stage 2 on UCF101: what an encoder trained elsewhere leaves of 101 actions. The same for HMDB51:
 # ann_file=data/hmdb51/annotations.csv data_root=data/hmdb51/videos.
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/datasets/ucf101.py',
-    '_base_/encoders/bdq.py',
-    '_base_/models/i3d_r50.py',
-    '_base_/schedules/retrain_50e.py',
-]
-encoder_file = 'work_dirs/bdq_kth/encoder.json'
+_base_ = ['_base_/stages/action_r50.py', '_base_/datasets/ucf101.py']
 model = dict(
-    _base_.action_network,
-    data_preprocessor=dict(
-        type='BDQDataPreprocessor',
-        encoder=_base_.encoder,
-        frozen=True,
-        init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
-    ),
-    cls_head=dict(_base_.action_network['cls_head'], num_classes=None),
+    data_preprocessor=dict(init_cfg=dict(checkpoint='work_dirs/bdq_kth/encoder.json')),
+    cls_head=dict(num_classes=None),
 )
-pretrained = dict(action=_base_.action_weights)
-val_evaluator = [_base_.action_metric]
-test_evaluator = val_evaluator

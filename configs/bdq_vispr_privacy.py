@@ -1,23 +1,9 @@
 # Stage 2 on VISPR: what an encoder trained elsewhere leaves of seven attributes, as SPAct scores it
 # (cMAP).
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/datasets/vispr.py',
-    '_base_/encoders/bdq.py',
-    '_base_/models/privacy_r50.py',
-    '_base_/schedules/retrain_50e.py',
-]
-encoder_file = 'work_dirs/bdq_kth/encoder.json'
+_base_ = ['_base_/stages/privacy_r50.py', '_base_/datasets/vispr.py']
 model = dict(
-    data_preprocessor=dict(
-        type='BDQDataPreprocessor',
-        encoder=_base_.encoder,
-        frozen=True,
-        init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
-    ),
-    **_base_.privacy_network,
-    cls_head=dict(type='PrivacyHead', num_classes=7, in_channels=2048, attributes=True),
+    data_preprocessor=dict(init_cfg=dict(checkpoint='work_dirs/bdq_kth/encoder.json')),
+    cls_head=dict(num_classes=7, attributes=True),
 )
-pretrained = dict(privacy=_base_.privacy_weights)
 val_evaluator = [dict(type='AttributeMetric', prefix='privacy')]
 test_evaluator = val_evaluator

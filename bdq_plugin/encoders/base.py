@@ -68,6 +68,10 @@ class ClipEncoder(nn.Module):
             "quantisation, such as build_encoder('bdq_hard')"
         )
 
-    def extra_state(self) -> dict[str, float | list[float]]:
-        """What training should log of this encoder."""
+    def state_tensors(self) -> dict[str, Tensor]:
+        """What training should log of this encoder, on its device: scalars and vectors by name."""
         return {}
+
+    def extra_state(self) -> dict[str, float | list[float]]:
+        """The same as numbers."""
+        return {name: value.tolist() for name, value in self.state_tensors().items()}

@@ -225,15 +225,15 @@ class BDQEncoder(ClipEncoder):
         self.config['range_limit'] = float(limit)
 
     @torch.no_grad()
-    def extra_state(self) -> dict[str, float | list[float]]:
+    def state_tensors(self) -> dict[str, Tensor]:
         """sigma in pixels, the range, the hardness and all thresholds in units of a level."""
-        state: dict[str, float | list[float]] = {}
+        state: dict[str, Tensor] = {}
         if self.blurs:
-            state['sigma'] = self.blur.sigma.item()
+            state['sigma'] = self.blur.sigma
         if self.quantizes:
-            state['range_low'], state['range_high'] = self.quantize.seen_range
-            state['hardness'] = self.quantize.hardness.item()
-            state['thresholds'] = self.quantize.thresholds.tolist()
+            state['range_low'], state['range_high'] = self.quantize.seen_limits
+            state['hardness'] = self.quantize.hardness
+            state['thresholds'] = self.quantize.thresholds.detach()
         return state
 
 

@@ -80,9 +80,14 @@ class Quantizer(nn.Module):
             self.last_range = (low.detach().mean(), high.detach().mean())
 
     @property
-    def seen_range(self) -> tuple[float, float]:
+    def seen_limits(self) -> tuple[Tensor, Tensor]:
         """The fixed range, or the range last read off the data (mean over the clips)."""
-        low, high = (self.low, self.high) if self.last_range is None else self.last_range
+        return (self.low, self.high) if self.last_range is None else self.last_range
+
+    @property
+    def seen_range(self) -> tuple[float, float]:
+        """:attr:`seen_limits` as numbers."""
+        low, high = self.seen_limits
         return low.item(), high.item()
 
     @property

@@ -15,6 +15,7 @@ from mmengine.runner import Runner, set_random_seed
 
 from ..encoders import save_encoder
 from .loops import unwrap
+from .recipe import ACTS_AT, idle_switches
 
 
 def encoder_of(runner: Runner):
@@ -30,6 +31,13 @@ def encoder_of(runner: Runner):
             "'BDQDataPreprocessor'"
         )
     return encoder
+
+
+def innermost(dataset: Any) -> Any:
+    """The (first) data set within wrappers, such as ``RepeatDataset``."""
+    while hasattr(dataset, 'dataset') or hasattr(dataset, 'datasets'):
+        dataset = dataset.dataset if hasattr(dataset, 'dataset') else dataset.datasets[0]
+    return dataset
 
 
 @HOOKS.register_module()
@@ -171,7 +179,7 @@ class SaveEncoderHook(Hook):
     @master_only
     def after_train_epoch(self, runner: Runner) -> None:
         """Write the encoder of this epoch over that of the last."""
-        dataset = runner.train_dataloader.dataset
+        dataset = innermost(runner.train_dataloader.dataset)
         metadata = dict(
             epoch=runner.epoch + 1,
             max_epochs=runner.max_epochs,
@@ -183,6 +191,22 @@ class SaveEncoderHook(Hook):
             fold=getattr(dataset, 'fold', None),
         )
         save_encoder(encoder_of(runner), f'{runner.work_dir}/encoder.json', metadata)
+
+
+@HOOKS.register_module()
+class CheckSwitchesHook(Hook):
+    """Refuse a config that sets a switch of the command line as a variable, which nothing reads."""
+
+    priority = 'VERY_HIGH'
+
+    def before_run(self, runner: Runner) -> None:
+        """Look before anything is trained."""
+        for name in idle_switches(runner.cfg):
+            raise ValueError(
+                f'{name} = {runner.cfg[name]!r} stands at the top of the config, where nothing '
+                f'reads it: write it where it acts ({ACTS_AT[name]}), or on the command line '
+                f'(--cfg-options {name}=...)'
+            )
 
 
 @HOOKS.register_module()

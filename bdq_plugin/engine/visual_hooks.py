@@ -34,7 +34,7 @@ class EncodedFramesHook(Hook):
         clear: also draw the clear frames, as ``clear_frames``. They are then in the log directory.
 
     Example:
-        >>> custom_hooks = [dict(type='EncodedFramesHook', interval=5)]
+        >>> default_hooks = dict(encoded_frames=dict(type='EncodedFramesHook', interval=5))
     """
 
     def __init__(

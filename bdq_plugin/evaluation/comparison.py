@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..encoders import build_encoder, read_encoder_file
+from ..engine.launch import load_config
 from ..paths import CONFIGS, TOOLS
 from ..progress import duration_text, follow_training
 from .audit import run_audit
@@ -293,20 +294,17 @@ def _is_trained(path: Path) -> bool:
 def _recipe(task: Task, settings: Settings, base: Path) -> str:
     """A config that says in full what is trained."""
     entry, dataset = task.entry, settings.data.dataset
-    lines = [
-        f'_base_ = [{str(base.resolve())!r}]',
-        f'encoder = dict(_delete_=True, preset={entry.preset!r})',
-        f'protocol = {settings.protocol!r}',
-        f'fold = {task.fold}',
-        f'ann_file = {str(Path(dataset["ann_file"]).resolve())!r}',
-        f'data_root = {str(Path(dataset["data_prefix"]["video"]).resolve())!r}',
-    ]
+    options = {
+        'encoder': dict(preset=entry.preset),
+        'protocol': settings.protocol,
+        'fold': task.fold,
+        'ann_file': str(Path(dataset['ann_file']).resolve()),
+        'data_root': str(Path(dataset['data_prefix']['video']).resolve()),
+    }
     if entry.alpha is not None:
-        lines.append(f'model = dict(alpha={entry.alpha})')
+        options['model.alpha'] = entry.alpha
     if settings.train_epochs is not None:
-        lines.append(f'max_epochs = {settings.train_epochs}')
+        options['max_epochs'] = settings.train_epochs
     if build_encoder(entry.preset).config.get('mode') == 'annealed':
-        lines.append(
-            "custom_hooks = [*_base_.custom_hooks, dict(type='HardnessAnnealingHook', end=20.0)]"
-        )
-    return '\n'.join(lines) + '\n'
+        options['default_hooks.hardness'] = dict(type='HardnessAnnealingHook', end=20.0)
+    return load_config(str(base), options=options).pretty_text

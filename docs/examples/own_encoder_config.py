@@ -2,5 +2,7 @@
 # PYTHONPATH=docs/examples python tools/train.py docs/examples/own_encoder_config.py
 _base_ = ['../../configs/bdq_own_cpu.py']
 custom_imports = dict(imports=['bdq_plugin', 'own_encoder'], allow_failed_imports=False)
-encoder = dict(_delete_=True, type='EventEncoder', threshold=0.04)
-model = dict(alpha=0.0, data_preprocessor=dict(encoder=encoder))
+model = dict(
+    alpha=0.0,
+    data_preprocessor=dict(encoder=dict(_delete_=True, type='EventEncoder', threshold=0.04)),
+)

@@ -13,7 +13,7 @@ from bdq_plugin.engine.launch import build_runner, load_config, train
 from bdq_plugin.engine.loops import play, unwrap
 from bdq_plugin.engine.optim import PhaseOptimWrapperConstructor
 
-from ..game import REPOSITORY, game_config
+from ..game import REPOSITORY, game_config, interrupt
 from ..test_models.test_adversarial_recognizer import config as game_of_models
 from ..test_models.test_adversarial_recognizer import data as clips
 
@@ -140,9 +140,7 @@ def test_resume_equals_uninterrupted(synthetic_kth, tmp_path, held_norm):
     """Bit for bit: weights, optimisers, schedules and random numbers."""
     options = {'max_epochs': 2, 'model.held_norm': held_norm}
     whole = run(game_config(synthetic_kth, tmp_path / 'whole', **options))
-    broken = game_config(synthetic_kth, tmp_path / 'broken', **options)
-    broken.train_cfg.max_epochs = 1
-    run(broken)
+    interrupt(game_config(synthetic_kth, tmp_path / 'broken', **options), 1)
     again = game_config(synthetic_kth, tmp_path / 'broken', **options)
     again.resume = True
     resumed = run(again)
@@ -156,9 +154,7 @@ def test_resume_equals_uninterrupted(synthetic_kth, tmp_path, held_norm):
 def test_the_same_with_workers(synthetic_kth, tmp_path):
     options = {'max_epochs': 2, 'train_dataloader.num_workers': 1}
     run(game_config(synthetic_kth, tmp_path / 'whole', **options))
-    broken = game_config(synthetic_kth, tmp_path / 'broken', **options)
-    broken.train_cfg.max_epochs = 1
-    run(broken)
+    interrupt(game_config(synthetic_kth, tmp_path / 'broken', **options), 1)
     again = game_config(synthetic_kth, tmp_path / 'broken', **options)
     again.resume = True
     run(again)

@@ -81,8 +81,12 @@ def test_a_recipe_is_a_config_that_says_it_all(settings: Settings, tmp_path: Pat
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         assert loader.dataset.fold == 2 and loader.dataset.protocol == 'scenario'
         assert loader.dataset.ann_file == settings.data.dataset['ann_file']
-    assert cfg.custom_hooks[-1].type == 'HardnessAnnealingHook'
-    assert len(cfg.custom_hooks) > 2
+    assert [loader.dataset.split for loader in (cfg.val_dataloader, cfg.test_dataloader)] == [
+        'test',
+        'test',
+    ]
+    assert cfg.default_hooks.hardness.type == 'HardnessAnnealingHook'
+    assert cfg.default_hooks.save_encoder.type == 'SaveEncoderHook'
 
 
 def test_an_encoder_is_trained_once(settings: Settings, fake_training) -> None:

@@ -16,12 +16,7 @@ from bdq_plugin.evaluation.results import FORMAT, FORMAT_VERSION
 
 from ..game import game_config
 
-HOOKS = [
-    dict(type='SeedEpochHook'),
-    dict(type='SaveEncoderHook'),
-    dict(type='EncodedFramesHook', interval=2, num_clips=2, num_frames=3),
-    dict(type='ProgressBarHook'),
-]
+FRAMES = dict(interval=2, num_clips=2, num_frames=3)
 
 
 @pytest.fixture(scope='session')
@@ -30,7 +25,8 @@ def finished_run(synthetic_kth, tmp_path_factory) -> Path:
     init_default_scope('mmaction')
     work_dir = tmp_path_factory.mktemp('runs') / 'game'
     options = {'max_epochs': 2, 'train_cfg.val_interval': 1, 'train_cfg.val_begin': 1}
-    train(game_config(synthetic_kth, work_dir, custom_hooks=HOOKS, **options))
+    options.update({f'default_hooks.encoded_frames.{k}': v for k, v in FRAMES.items()})
+    train(game_config(synthetic_kth, work_dir, **options))
     return work_dir
 
 

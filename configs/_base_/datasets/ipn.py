@@ -1,11 +1,6 @@
 # IPN Hand at 224 pixels, 32 consecutive frames; shorter gestures begin again from their start. The
 # official split, 148 videos to train, 52 to test; it has no validation split: validation shows the
 # test split and chooses nothing. What is to be hidden is the gender.
-data_root = 'data/ipn/videos'
-ann_file = 'data/ipn/annotations.csv'
-protocol = 'split'
-fold = 1
-
 # No flip: some gestures are throws to the left and to the right.
 train_pipeline = [
     dict(type='ClipInit'),
@@ -33,10 +28,9 @@ test_pipeline = [
 ]
 dataset = dict(
     type='IPNDataset',
-    ann_file=ann_file,
-    data_prefix=dict(video=data_root),
-    protocol=protocol,
-    fold=fold,
+    ann_file='data/ipn/annotations.csv',
+    data_prefix=dict(video='data/ipn/videos'),
+    protocol='split',
     actions='gestures',
 )
 train_dataloader = dict(
@@ -45,13 +39,13 @@ train_dataloader = dict(
     persistent_workers=False,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(split='train', pipeline=train_pipeline, **dataset),
+    dataset=dict(dataset, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(split='test', pipeline=test_pipeline, test_mode=True, **dataset),
+    dataset=dict(dataset, split='test', pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader

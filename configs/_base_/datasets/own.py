@@ -1,11 +1,6 @@
 # Your own videos at 224 pixels and in colour, 32 consecutive frames. The first take of each person
 # tests, the others train. It has no validation split: validation shows the test split and chooses
 # nothing. `protocol` is the column held out ('session'), 'split', or any declaration.
-data_root = 'data/own/videos'
-ann_file = 'data/own/annotations.csv'
-protocol = 'take'
-fold = 1
-
 # No flip: left and right may be what tells your actions apart.
 train_pipeline = [
     dict(type='ClipInit'),
@@ -33,10 +28,10 @@ test_pipeline = [
 ]
 dataset = dict(
     type='SubjectVideoDataset',
-    ann_file=ann_file,
-    data_prefix=dict(video=data_root),
-    protocol=protocol,
-    fold=fold,
+    ann_file='data/own/annotations.csv',
+    data_prefix=dict(video='data/own/videos'),
+    protocol='take',
+    fold=1,
     min_frames=32,
 )
 train_dataloader = dict(
@@ -45,13 +40,13 @@ train_dataloader = dict(
     persistent_workers=False,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(split='train', pipeline=train_pipeline, **dataset),
+    dataset=dict(dataset, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(split='test', pipeline=test_pipeline, test_mode=True, **dataset),
+    dataset=dict(dataset, split='test', pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader

@@ -1,11 +1,6 @@
 # SBU Kinect Interaction at 224 pixels, 16 consecutive frames; shorter sequences (from 10) begin
 # again from their start, as in the released code. The released split, 188 to train, 94 to test; it
 # has no validation split: validation shows the test split and chooses nothing.
-data_root = 'data/sbu/videos'
-ann_file = 'data/sbu/annotations.csv'
-protocol = 'split'
-fold = 1
-
 train_pipeline = [
     dict(type='ClipInit'),
     dict(type='SampleFrames', clip_len=16, frame_interval=1, num_clips=1),
@@ -33,10 +28,9 @@ test_pipeline = [
 ]
 dataset = dict(
     type='SBUDataset',
-    ann_file=ann_file,
-    data_prefix=dict(video=data_root),
-    protocol=protocol,
-    fold=fold,
+    ann_file='data/sbu/annotations.csv',
+    data_prefix=dict(video='data/sbu/videos'),
+    protocol='split',
 )
 train_dataloader = dict(
     batch_size=16,
@@ -44,13 +38,13 @@ train_dataloader = dict(
     persistent_workers=False,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(split='train', pipeline=train_pipeline, **dataset),
+    dataset=dict(dataset, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(split='test', pipeline=test_pipeline, test_mode=True, **dataset),
+    dataset=dict(dataset, split='test', pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader

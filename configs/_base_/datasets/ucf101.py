@@ -1,9 +1,5 @@
 # UCF101 at 224 pixels, 16 consecutive frames, split 1 of its authors. It has no validation split:
 # validation shows the test split and chooses nothing. Nobody says who is who.
-data_root = 'data/ucf101/videos'
-ann_file = 'data/ucf101/annotations.csv'
-protocol = dict(column='split1')
-
 train_pipeline = [
     dict(type='ClipInit'),
     dict(type='SampleFrames', clip_len=16, frame_interval=1, num_clips=1),
@@ -31,9 +27,9 @@ test_pipeline = [
 ]
 dataset = dict(
     type='SubjectVideoDataset',
-    ann_file=ann_file,
-    data_prefix=dict(video=data_root),
-    protocol=protocol,
+    ann_file='data/ucf101/annotations.csv',
+    data_prefix=dict(video='data/ucf101/videos'),
+    protocol=dict(column='split1'),
     privacy=None,
 )
 train_dataloader = dict(
@@ -42,13 +38,13 @@ train_dataloader = dict(
     persistent_workers=False,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(split='train', pipeline=train_pipeline, **dataset),
+    dataset=dict(dataset, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(split='test', pipeline=test_pipeline, test_mode=True, **dataset),
+    dataset=dict(dataset, split='test', pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader

@@ -1,9 +1,5 @@
 # VISPR at 224 pixels: the seven attributes of SPAct on still images, over which a window moves, for
 # an encoder of motion shows nothing of a still. Its own split; validation chooses nothing.
-data_root = 'data/vispr'
-ann_file = 'data/vispr/annotations.csv'
-protocol = 'split'
-
 train_pipeline = [
     dict(type='StillInit', clip_len=8),
     dict(type='SampleFrames', clip_len=8, frame_interval=1, num_clips=1),
@@ -25,9 +21,9 @@ test_pipeline = [
 ]
 dataset = dict(
     type='SubjectVideoDataset',
-    ann_file=ann_file,
-    data_prefix=dict(video=data_root),
-    protocol=protocol,
+    ann_file='data/vispr/annotations.csv',
+    data_prefix=dict(video='data/vispr'),
+    protocol='split',
     privacy=[
         'a4_gender',
         'a9_face_complete',
@@ -44,13 +40,13 @@ train_dataloader = dict(
     persistent_workers=False,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(split='train', pipeline=train_pipeline, **dataset),
+    dataset=dict(dataset, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(split='test', pipeline=test_pipeline, test_mode=True, **dataset),
+    dataset=dict(dataset, split='test', pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader
