@@ -30,9 +30,11 @@ from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
 import bdq_plugin  # noqa: F401  (registers)
-from bdq_plugin.datasets import KTHDataset, isolation, video_reader
+from bdq_plugin.datasets import KTHDataset
 from bdq_plugin.datasets.preparation import prepare_kth
 from bdq_plugin.datasets.synthetic import make_kth
+from bdq_plugin.video import isolation
+from bdq_plugin.video import reader as video_reader
 
 from .harness import compare, machine, one_core, rows_to_table, time_in_turns
 

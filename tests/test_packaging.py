@@ -93,7 +93,7 @@ def test_metadata(wheel):
     packages = dict(cv2='opencv_python', mmaction='mmaction2', PIL='pillow', mmcv='mmcv_lite')
     by_others = {'google', 'yaml'}  # tensorboard and mmengine read and write with them
     optional = {'numba', 'triton', 'zstandard', 'onnx', 'onnxruntime', 'tqdm'}
-    own = {'bdq_plugin', 'video_reader', 'shared_buffer'}
+    own = {'bdq_plugin'}
     external = imported - set(sys.stdlib_module_names) - by_others - optional - own
     assert {packages.get(name, name) for name in external} <= named
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 
 from bdq_plugin.datasets.synthetic import make_kth
-from bdq_plugin.datasets.video_reader import open_video
 from bdq_plugin.encoders import load_encoder
 from bdq_plugin.paths import ROOT as INSTALLED
 from bdq_plugin.progress import follow_training
+from bdq_plugin.video.reader import open_video
 from bdq_plugin.visualization import contact_sheet, save_figure
 
 ROOT = Path('work_dirs/demo')

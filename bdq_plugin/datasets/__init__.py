@@ -1,5 +1,7 @@
 """Data sets, protocols and pipeline parts. Importing this package registers them with MMAction2."""
 
+from ..video.container import VideoError
+from ..video.reader import count_frames, open_video
 from .clips import SubjectVideoDataset
 from .ipn import IPNDataset
 from .ixmas import IXMASDataset, parse_ixmas_name
@@ -16,7 +18,6 @@ from .protocols import (
 from .sbu import SBUDataset
 from .stills import StillInit
 from .transforms import ClipDecode, ClipInit, GreyToRGB, PackSubjectInputs, RandomShift, ToGray
-from .video_reader import VideoError, count_frames, open_video
 
 __all__ = [
     'PROTOCOLS',

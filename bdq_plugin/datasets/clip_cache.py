@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .video_reader import ArrayReader
+from ..video.reader import ArrayReader
 
 ClipKey = tuple[str, int, int]
 

@@ -17,6 +17,9 @@ from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
 from ..progress import track
+from ..video.container import VideoError
+from ..video.isolation import IsolatedVideo
+from ..video.reader import ArrayReader
 from .annotations import (
     FILE_COLUMNS,
     Row,
@@ -26,9 +29,7 @@ from .annotations import (
     shorten,
 )
 from .clip_cache import ClipCache, ClipKey
-from .isolation import IsolatedVideo
 from .protocols import get_protocol, recording_of, split_rows
-from .video_reader import ArrayReader, VideoError
 
 # Columns that an item has under other names, or does not need.
 _NOT_FIELDS = ('video', 'action', 'subject', *FILE_COLUMNS)

@@ -9,7 +9,8 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from .video_reader import ArrayReader, VideoError
+from ..video.container import VideoError
+from ..video.reader import ArrayReader
 
 
 @TRANSFORMS.register_module()

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from mmaction.datasets.transforms import PackActionInputs
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from .isolation import IsolatedVideo
-from .video_reader import VideoFile, VideoReader
+from ..video.isolation import IsolatedVideo
+from ..video.pixels import luma_of_rgb
+from ..video.reader import VideoFile, VideoReader
 
 _META_KEYS = (
     'img_shape',
@@ -49,9 +49,9 @@ class ClipInit(BaseTransform):
     checked against them.
 
     Args:
-        timeout: Seconds that decoding may take, in a process of its own (see :mod:`.isolation`):
-            there a decoder that crashes or hangs is a VideoError. ``None`` decodes in this process,
-            where it is the end of it.
+        timeout: Seconds that decoding may take, in a process of its own (see
+            :mod:`bdq_plugin.video.isolation`): there a decoder that crashes or hangs is a
+            VideoError. ``None`` decodes in this process, where it is the end of it.
     """
 
     def __init__(self, timeout: float | None = 60.0) -> None:
@@ -137,8 +137,8 @@ class RandomShift(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ToGray(BaseTransform):
-    """Frames (H, W, 3) or (H, W) -> (H, W, 1): luma (BT.601), which for grey frames is exactly the
-    grey value.
+    """Frames (H, W, 3) or (H, W) -> (H, W, 1): the luma that a reader gives too (BT.601), which for
+    grey frames is exactly the grey value.
 
     Put it right before ``FormatShape``: stock ``Resize`` drops a channel axis of length one.
     """
@@ -146,10 +146,7 @@ class ToGray(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Convert ``results['imgs']``."""
         results['imgs'] = [
-            (img if img.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(img), cv2.COLOR_RGB2GRAY))[
-                ..., None
-            ]
-            for img in results['imgs']
+            (img if img.ndim == 2 else luma_of_rgb(img))[..., None] for img in results['imgs']
         ]
         return results
 

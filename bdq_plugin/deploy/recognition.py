@@ -24,10 +24,10 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..camera_form import CameraForm
-from ..datasets.video_reader import ArrayReader
 from ..engine.heads import follow_data
 from ..paths import find_config
 from ..safe_load import load_checkpoint
+from ..video.reader import ArrayReader
 from .streaming import decode
 
 # What a test pipeline does before it has frames; codes begin behind it.

@@ -14,12 +14,12 @@ from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.registry import DefaultScope
 
 from ..datasets.protocols import ProtocolAudit
-from ..datasets.video_reader import open_video
 from ..encoders import ClipEncoder
 from ..evaluation.attackers import build_attacker
 from ..evaluation.clips import audit_datasets, build_datasets, encode, load_fold
 from ..evaluation.settings import Data, load_data, load_panel
 from ..evaluation.training import seed_everything
+from ..video.reader import open_video
 from .logs import read_config
 
 

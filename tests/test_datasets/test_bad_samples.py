@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from bdq_plugin.datasets import KTHDataset
 from bdq_plugin.datasets.clips import TooManyBadSamples
-from bdq_plugin.datasets.video_reader import VideoError
+from bdq_plugin.video.container import VideoError
 
 PIPELINE = [
     dict(type='mmaction.ClipInit'),

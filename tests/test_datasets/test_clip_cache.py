@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, get_worker_info
 
 from bdq_plugin.datasets import KTHDataset, clip_cache
 from bdq_plugin.datasets.clip_cache import ClipCache
-from bdq_plugin.datasets.video_reader import ArrayReader
+from bdq_plugin.video.reader import ArrayReader
 
 KEYS = [('a.avi', 0, 3), ('a.avi', 3, 2), ('b.avi', 0, 4)]
 

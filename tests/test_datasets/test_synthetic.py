@@ -8,7 +8,7 @@ import pytest
 from bdq_plugin.datasets.annotations import read_annotations
 from bdq_plugin.datasets.kth import KTH_COLUMNS, read_kth_index
 from bdq_plugin.datasets.synthetic import make_kth
-from bdq_plugin.datasets.video_reader import open_video
+from bdq_plugin.video.reader import open_video
 
 SMALL = dict(subjects=1, scenarios=1, frames_per_sequence=4, size=(48, 32))
 

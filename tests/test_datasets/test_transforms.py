@@ -27,7 +27,7 @@ from bdq_plugin.datasets import (
     RandomShift,
     ToGray,
 )
-from bdq_plugin.datasets.video_reader import ArrayReader
+from bdq_plugin.video.reader import ArrayReader
 
 
 class SpyReader(ArrayReader):

@@ -21,7 +21,7 @@ from bdq_plugin.datasets.preparation import (
     read_ixmas_names,
     select_videos,
 )
-from bdq_plugin.datasets.video_reader import open_video
+from bdq_plugin.video.reader import open_video
 
 from .conftest import arguments_of
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Read thousands of damaged copies of real videos: each is read right or refused, never more.
 
-    python tools/stress/fuzz_videos.py /work/shared/data --mutants 2000
+    python tools/stress/fuzz_videos.py DATA --mutants 2000
 
 Every mutant is read as a training reads it, by ``IsolatedVideo``: three clips, at the beginning, in
 the middle and at the end. Beside it PyAV decodes the file from the beginning, up to the first frame
@@ -36,10 +36,10 @@ from typing import Any
 import av
 import numpy as np
 
-from bdq_plugin.datasets.isolation import IsolatedVideo
-from bdq_plugin.datasets.video_reader import VideoError
 from bdq_plugin.engine.launch import write_json
 from bdq_plugin.version import __version__
+from bdq_plugin.video.container import VideoError
+from bdq_plugin.video.isolation import IsolatedVideo
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SUFFIXES = ('.avi', '.mp4')

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from ...progress import track
+from ...video.reader import file_digest
 from ..annotations import (
     Row,
     check_inside_root,
@@ -20,7 +21,6 @@ from ..annotations import (
     read_text,
     write_annotations,
 )
-from ..video_reader import file_digest
 from .clips import MEASURED, PreparationReport, find_videos, one_file_a_name, prepare
 from .sources import split_missing
 

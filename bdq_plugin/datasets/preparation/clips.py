@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ...progress import track
+from ...video.container import VideoError
+from ...video.isolation import IsolatedVideo
+from ...video.reader import file_digest
 from ..annotations import (
     FILE_COLUMNS,
     TEXT_COLUMNS,
@@ -21,8 +24,6 @@ from ..annotations import (
     shorten,
     write_annotations,
 )
-from ..isolation import IsolatedVideo
-from ..video_reader import VideoError, file_digest
 from .advice import advise
 
 Name = TypeVar('Name')

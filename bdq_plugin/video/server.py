@@ -1,11 +1,11 @@
 """The program of the decoding process (see :mod:`.isolation`): it reads videos for its parent.
 
-    python decoding_server.py CONNECTION BUFFER
+    python server.py CONNECTION BUFFER
 
-It is run as a file, not as a module of the package, so that it starts within a fraction of a second
-and holds neither torch nor MMAction2. Its arguments are two inherited file descriptors. Requests
-and answers are JSON, frames are bytes in shared memory: nothing that comes from here is code to the
-parent.
+It is run as a file, under a bare parent in place of the package, whose own ``__init__`` would
+import MMAction2: so it starts within a fraction of a second and holds no torch. Its arguments are
+two inherited file descriptors. Requests and answers are JSON, frames are bytes in shared memory:
+nothing that comes from here is code to the parent.
 """
 
 from __future__ import annotations
@@ -15,11 +15,20 @@ import math
 import resource
 import signal
 import sys
+import types
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
-import video_reader  # both are beside this file
-from shared_buffer import SharedBuffer
+import av
+
+if __name__ == '__main__':
+    package = sys.modules['bdq_plugin'] = types.ModuleType('bdq_plugin')
+    package.__path__ = [str(Path(__file__).parents[1])]
+
+from bdq_plugin.video.container import VideoError
+from bdq_plugin.video.reader import VideoFile, VideoReader
+from bdq_plugin.video.shared_memory import SharedBuffer
 
 # Address space: a header that declares a huge picture must not take the machine down.
 MEMORY = 8 * 2**30
@@ -27,8 +36,8 @@ MEMORY = 8 * 2**30
 GRACE = 5
 # Errors that keep their type on the way to the parent.
 # Others are faults of the program and not of a video.
-UNREADABLE = (video_reader.av.error.FFmpegError, MemoryError, UnicodeError)
-EXPECTED = (video_reader.VideoError, FileNotFoundError, IndexError, ValueError)
+UNREADABLE = (av.error.FFmpegError, MemoryError, UnicodeError)
+EXPECTED = (VideoError, FileNotFoundError, IndexError, ValueError)
 
 
 class Server:
@@ -37,20 +46,20 @@ class Server:
     def __init__(self, buffer: SharedBuffer) -> None:
         self._buffer = buffer
         self._video: list[Any] | None = None
-        self._reader: video_reader.VideoReader | None = None
+        self._reader: VideoReader | None = None
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to a request; frames, where it asks for them, lie in the buffer."""
         if request['what'] == 'open' or request['video'] != self._video:
             self._video = None
-            self._reader = video_reader.VideoFile(*request['video'])
+            self._reader = VideoFile(*request['video'])
             self._video = request['video']
         what = request['what']
         if what == 'open':
             return dict(fps=self._reader.fps)
         if what == 'length':
             return dict(length=len(self._reader))
-        frames = self._reader.get_batch(request['indices'], request['grey'], self._buffer.array)
+        frames = self._reader.get_batch(request['indices'], allocate=self._buffer.array)
         return dict(shape=frames.shape)
 
 
@@ -60,7 +69,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold clear frames
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and that ends this
-    video_reader.av.logging.set_level(video_reader.av.logging.PANIC)
+    av.logging.set_level(av.logging.PANIC)
     connection.send_bytes(b'{}')  # ready: from here on, time counts as decoding
     while True:
         try:

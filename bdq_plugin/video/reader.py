@@ -1,47 +1,37 @@
-"""Reading frames from video files: exactly, or not at all.
+"""Reading frames of video files by index: exactly, or not at all.
 
 A frame's index is its place in the order of presentation. To decode only what is needed, a reader
 goes to the key frame before the first frame it wants, and in a file whose digest is right it leaves
 out frames that nothing needs. It does so only where every packet is known to give one frame, checks
 each frame's time stamp on the way, and otherwise decodes from the beginning. FFmpeg hides damage by
 guessing pixels: here a damaged frame is an error, and a file ends before its first one.
-
-FFmpeg (PyAV) is the only decoder. decord aborts the process on some damaged headers and gives wrong
-frames for some widths (48, that of IXMAS, among them), and so does OpenCV's ``VideoCapture``.
-
-This module imports nothing of the package, for the decoding process runs it alone (see
-:mod:`.isolation`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 
-# Real video files alone: no playlist that names other files, no text that is drawn as a picture.
-_FORMATS = 'avi,mov,matroska,mpeg,mpegts,mpegvideo,m4v,h264,hevc,ogg,flv,asf'
-_CONTAINER_OPTIONS = {'protocol_whitelist': 'file', 'format_whitelist': _FORMATS}
-# Report damage instead of painting it over.
-_CODEC_OPTIONS = {'err_detect': 'explode'}
-_LUMA_FORMATS = ('yuv420p', 'yuvj420p', 'yuv422p', 'yuvj422p', 'yuv444p', 'yuvj444p')
+from .container import VideoError, decode, open_file, reason_of
+from .pixels import RGBConverter, luma_of_rgb
+
+# Containers that store a time for each frame, and lead to the packet that they are asked for.
+_FORMATS_TO_SEEK = ('avi', 'mov', 'matroska', 'flv', 'mpegts', 'asf')
 # Codecs whose FFmpeg decoder leaves out frames only where no other frame is made of them; HEVC's
 # knows those that none of their own layer is made of.
 _CODECS_TO_THIN = ('h264', 'mpeg4')
 # Of small records, kept so that a file is examined once in a process.
 _REMEMBERED_FILES = 4096
-
-
-class VideoError(OSError):
-    """A video file cannot be read; the message names the file."""
 
 
 # Makes an array of uint8 of a shape.
@@ -63,7 +53,7 @@ class VideoReader(Protocol):
     def get_batch(self, indices: Sequence[int], grey: bool = False) -> np.ndarray:
         """Frames ``indices`` (0-based, any order, repeats allowed) as uint8 RGB, (T, H, W, 3).
 
-        With ``grey``, (T, H, W, 1): luma, which for a frame without colour is its grey value.
+        With ``grey``, (T, H, W, 1): their luma, which for a frame without colour is its grey value.
         """
 
 
@@ -91,7 +81,9 @@ class VideoFile:
         if sha256 is not None and _digest(self._key) != sha256.lower():
             raise VideoError(_changed(self.path, 'its bytes are others'))
         self._packets = _read_packets(self._key)
-        self._trusted_length = num_frames
+        # A header's count may be wrong, a packet may give no frame or two: only decoding tells,
+        # which the count that came of it, beside as many packets, has told.
+        self._is_counted = num_frames is not None and num_frames == self._packets.num_shown
         self._is_unchanged = num_frames is not None and sha256 is not None
         self.fps = self._packets.fps
         if num_frames is not None and len(self) != num_frames:
@@ -100,15 +92,17 @@ class VideoFile:
             )
 
     def __len__(self) -> int:
-        # A header's count may be wrong, a packet may give no frame or two: only decoding tells.
-        if self._trusted_length == self._packets.count:
-            return self._packets.count
-        return _count_frames(self._key)
+        if self._is_counted:
+            return self._packets.num_shown
+        return len(_frame_times(self._key))
 
     @property
     def can_seek(self) -> bool:
         """Whether every packet gives one frame, with a time stamp of its own."""
-        return len(self) == self._packets.count == len(self._packets.times)
+        times = self._packets.times
+        if times.size == 0 or self._is_counted:
+            return times.size > 0
+        return np.array_equal(times, _frame_times(self._key))
 
     def get_batch(
         self, indices: Sequence[int], grey: bool = False, allocate: Allocate = _new_array
@@ -118,7 +112,7 @@ class VideoFile:
         Args:
             indices: As for every reader.
             grey: As for every reader.
-            allocate: Makes the array that is returned. It may be called more than once, and may
+            allocate: Makes the array of the RGB frames. It may be called more than once, and may
                 give the same memory again.
 
         Raises:
@@ -128,45 +122,46 @@ class VideoFile:
         if wanted.max() >= len(self):
             raise VideoError(_too_short(self.path, wanted.max(), len(self)))
         ascending, places = np.unique(wanted, return_inverse=True)
-        frames = self._decode(ascending.tolist(), grey, allocate)
-        if np.array_equal(ascending, wanted):
-            return frames
-        batch = frames[places]
-        frames = allocate(batch.shape)
-        frames[:] = batch
-        return frames
+        frames = self._decode(ascending.tolist(), allocate)
+        if not np.array_equal(ascending, wanted):
+            batch = frames[places]
+            frames = allocate(batch.shape)
+            frames[:] = batch
+        return luma_of_rgb(frames)[..., None] if grey else frames
 
-    def _decode(self, wanted: list[int], grey: bool, allocate: Allocate) -> np.ndarray:
+    def _decode(self, wanted: list[int], allocate: Allocate) -> np.ndarray:
         """Frames ``wanted``, which ascend."""
         if self.can_seek:
             try:
-                return self._collect(wanted, _Clip(len(wanted), grey, allocate), straight=True)
+                return self._collect(wanted, _Clip(len(wanted), allocate), straight=True)
             except VideoError:
                 pass  # a container that seeks badly, or damage: the whole way will tell
-        return self._collect(wanted, _Clip(len(wanted), grey, allocate))
+        return self._collect(wanted, _Clip(len(wanted), allocate))
 
     def _collect(self, wanted: list[int], clip: _Clip, straight: bool = False) -> np.ndarray:
         """Decode from the beginning of the file; ``straight``, by what is known of its packets."""
-        position = start = self._key_before(wanted[0]) if straight else 0
-        times = self._packets.times.tolist() if self.can_seek else None
-        known_format = self._packets.format if straight else None
+        packets = self._packets
+        times = packets.times.tolist() if self.can_seek else None
+        start = _Start() if not straight else packets.start_for(wanted[0])
+        position = start.position
+        known = (packets.format, packets.stream) if straight else ()
         try:
-            with _open_container(self.path, known_format) as container:
-                stream = container.streams.video[0]
+            container, stream = open_file(self.path, *known)
+            with container:
                 marks = needed = None
-                if start > 0:
-                    container.seek(times[start], stream=stream)
+                if start.time is not None:
+                    container.seek(start.time, stream=stream)
                 if straight:
                     # An index at the end of the file that is damaged leads to other packets, and
                     # gives them the time stamps of the right ones.
-                    marks = self._packets.marks[self._packets.order[start] if start > 0 else 0 :]
+                    marks = packets.marks[start.packet :]
                     # In a file that may be damaged, a frame that is left out could be a lost one.
                     if self._is_unchanged and stream.codec_context.name in _CODECS_TO_THIN:
                         needed = {times[index] for index in wanted}
-                for frame in _decode_all(container, marks, needed):
+                for frame in decode(container.demux(stream), stream, marks=marks, needed=needed):
                     following = wanted[len(clip)]
                     if times is not None and frame.pts != times[position]:
-                        if position == start and frame.pts is not None and frame.pts < times[start]:
+                        if position == start.position and _is_earlier(frame, times[position]):
                             continue  # shown before the key frame, though stored behind it
                         while needed and position < following and frame.pts != times[position]:
                             position += 1  # left out
@@ -184,12 +179,6 @@ class VideoFile:
         except MemoryError as error:
             raise VideoError(f'{self.path}: its frames do not fit into memory') from error
         raise VideoError(f'{self.path}: damaged at frame {position} (no such frame)')
-
-    def _key_before(self, index: int) -> int:
-        """The last key frame up to frame ``index``, else the first frame."""
-        keys = self._packets.keys
-        before = keys[keys <= index]
-        return int(before[-1]) if before.size else 0
 
 
 class ArrayReader:
@@ -235,7 +224,7 @@ def count_frames(path: str | Path) -> int:
         FileNotFoundError: There is no such file.
         VideoError: The file holds no frame that can be decoded.
     """
-    count = _count_frames(file_key(path))
+    count = len(_frame_times(file_key(path)))
     if count == 0:
         raise VideoError(f'{path}: not one frame can be decoded')
     return count
@@ -251,29 +240,52 @@ FileKey = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
+class _Start:
+    """Where decoding begins: by default at the beginning.
+
+    Attributes:
+        time: The time stamp to seek to, None for none.
+        packet: Which packet comes first.
+        position: Index of the first frame that it gives.
+    """
+
+    time: int | None = None
+    packet: int = 0
+    position: int = 0
+
+
+@dataclass(frozen=True)
 class _Packets:
     """What a pass over a file tells without decoding.
 
     Attributes:
         fps: Frames a second, 0 where the file does not say.
         format: FFmpeg's name of the container.
-        marks: Position and size in bytes of each packet of the video stream, in their order.
-        times: The time stamps of the packets, ascending; none where one is missing or stands twice.
-        order: Which packet each of ``times`` belongs to.
-        keys: Places in ``times`` of the key frames.
+        stream: Index of the stream that is read.
+        marks: Position and size in bytes of each packet of the stream, in their order.
+        num_shown: Number of packets whose frames are shown; an edit list hides the others.
+        times: Time stamps of the frames that are shown, ascending; none where they do not tell
+            which packet a frame is of.
+        key_times: Time stamps of the key frames, hidden ones too, ascending.
+        key_packets: Which packet each of them is.
     """
 
     fps: float
     format: str
+    stream: int
     marks: list[tuple[int, int]]
+    num_shown: int
     times: np.ndarray
-    order: np.ndarray
-    keys: np.ndarray
+    key_times: np.ndarray
+    key_packets: np.ndarray
 
-    @property
-    def count(self) -> int:
-        """Number of packets."""
-        return len(self.marks)
+    def start_for(self, index: int) -> _Start:
+        """The last key frame up to frame ``index``, else the beginning."""
+        key = np.searchsorted(self.key_times, self.times[index], side='right') - 1
+        if key < 0 or self.key_packets[key] == 0:
+            return _Start()
+        time = int(self.key_times[key])
+        return _Start(time, int(self.key_packets[key]), int(np.searchsorted(self.times, time)))
 
 
 def file_key(path: str | Path) -> FileKey:
@@ -290,38 +302,81 @@ def file_key(path: str | Path) -> FileKey:
 
 @lru_cache(_REMEMBERED_FILES)
 def _read_packets(key: FileKey) -> _Packets:
-    path = key[0]
-    marks, times, are_keys = [], [], []
-    try:
-        with _open_container(path) as container:
-            stream = container.streams.video[0]
-            fps = float(stream.average_rate or 0)
-            name = container.format.name.partition(',')[0]  # FFmpeg lists all that it may be
+    path, packets = key[0], []
+    container, stream = open_file(path)
+    with container:
+        try:
             for packet in container.demux(stream):
                 if packet.size:
-                    marks.append((packet.pos, packet.size))
-                    times.append(packet.pts)
-                    are_keys.append(packet.is_keyframe)
-    except av.error.FFmpegError as error:
-        if not times:
-            raise VideoError(f'{path}: not a readable video ({error})') from error
-    if None in times or len(set(times)) < len(times):
-        times, are_keys = [], []
-    order = np.argsort(np.array(times, np.int64))
-    keys = np.flatnonzero(np.array(are_keys, bool)[order])
-    return _Packets(fps, name, marks, np.array(times, np.int64)[order], order, keys)
+                    packets.append(_Packet.of(packet))
+        except av.error.FFmpegError as error:
+            if not packets:
+                raise VideoError(f'{path}: not a readable video ({reason_of(error)})') from error
+        name = container.format.name.partition(',')[0]  # FFmpeg lists all that it may be
+        tells = name in _FORMATS_TO_SEEK and _tell_frames(packets, stream)
+        fps, index = float(stream.average_rate or 0), stream.index
+    shown = [packet.pts for packet in packets if not packet.is_hidden]
+    keys = sorted((packet.pts, i) for i, packet in enumerate(packets) if packet.is_key and tells)
+    return _Packets(
+        fps=fps,
+        format=name,
+        stream=index,
+        marks=[packet.mark for packet in packets],
+        num_shown=len(shown),
+        times=np.array(sorted(shown) if tells else [], np.int64),
+        key_times=np.array([time for time, _ in keys], np.int64),
+        key_packets=np.array([i for _, i in keys], np.int64),
+    )
+
+
+class _Packet(NamedTuple):
+    """What is kept of a packet while a file is examined."""
+
+    mark: tuple[int, int]
+    pts: int | None
+    dts: int | None
+    is_key: bool
+    is_hidden: bool
+
+    @classmethod
+    def of(cls, packet: av.Packet) -> _Packet:
+        mark = packet.pos, packet.size
+        return cls(mark, packet.pts, packet.dts, packet.is_keyframe, packet.is_discard)
+
+
+def _tell_frames(packets: Sequence[_Packet], stream: VideoStream) -> bool:
+    """Whether the time stamps of packets tell which one a frame is of, and its place."""
+    codec = stream.codec_context
+    times = [packet.pts for packet in packets]
+    stored = [packet.dts for packet in packets if packet.dts is not None]
+    return (
+        None not in times
+        and len(set(times)) == len(times)
+        # Else the clock begins anew on the way.
+        and all(a < b for a, b in pairwise(stored))
+        # Else they say when a packet is stored, and frames are shown in another order.
+        and not (codec.has_b_frames and all(packet.pts == packet.dts for packet in packets))
+        # The palette is stored beside the frame that brings a new one.
+        and codec.pix_fmt != 'pal8'
+    )
+
+
+def _is_earlier(frame: av.VideoFrame, time: int) -> bool:
+    return frame.pts is not None and frame.pts < time
 
 
 @lru_cache(_REMEMBERED_FILES)
-def _count_frames(key: FileKey) -> int:
-    count = 0
-    try:
-        with _open_container(key[0]) as container:
-            for _ in _decode_all(container):
-                count += 1
-    except av.error.FFmpegError:
-        pass  # what lies behind a damaged frame does not count
-    return count
+def _frame_times(key: FileKey) -> np.ndarray:
+    """Time stamps of all frames before the first damaged one; -1 for none."""
+    times = []
+    container, stream = open_file(key[0])
+    with container:
+        try:
+            for frame in decode(container.demux(stream), stream):
+                times.append(-1 if frame.pts is None else frame.pts)
+        except av.error.FFmpegError:
+            pass  # what lies behind a damaged frame does not count
+    return np.array(times, np.int64)
 
 
 @lru_cache(_REMEMBERED_FILES)
@@ -336,55 +391,6 @@ def _digest(key: FileKey) -> str:
     return digest.hexdigest()
 
 
-def _open_container(path: str, known_format: str | None = None) -> av.container.InputContainer:
-    """Open a file; of a ``known_format`` neither format nor frame rate are searched for."""
-    options = _CONTAINER_OPTIONS
-    if known_format is not None:
-        options = dict(options, fpsprobesize='0')
-    try:
-        # Titles and the like in a damaged header need not be UTF-8.
-        container = av.open(path, format=known_format, options=options, metadata_errors='replace')
-    except (av.error.FFmpegError, OSError) as error:
-        raise VideoError(f'{path}: not a readable video ({error})') from error
-    video = container.streams.video
-    if not video or video[0].codec_context is None:
-        container.close()
-        reason = 'its codec is unknown' if video else 'it has no video stream'
-        raise VideoError(f'{path}: {reason}')
-    return container
-
-
-def _decode_all(
-    container: av.container.InputContainer,
-    marks: Sequence[tuple[int, int]] | None = None,
-    needed: Collection[int] | None = None,
-) -> Iterator[av.VideoFrame]:
-    """Frames in the order of presentation.
-
-    Args:
-        container: An open file.
-        marks: The packets that must come; at another one it ends.
-        needed: Time stamps of frames. Others are left out where no frame is made of them.
-
-    Raises:
-        FFmpegError: At the first damaged frame.
-    """
-    stream = container.streams.video[0]
-    codec = stream.codec_context
-    codec.thread_count = 1
-    codec.options = _CODEC_OPTIONS
-    expected = iter(marks or ())
-    for packet in container.demux(stream):
-        if marks is not None and packet.size and (packet.pos, packet.size) != next(expected, None):
-            return
-        if needed is not None:
-            codec.skip_frame = 'DEFAULT' if packet.pts in needed else 'NONREF'
-        for frame in codec.decode(packet):
-            if frame.is_corrupt:
-                raise av.error.InvalidDataError(0, 'the frame is damaged')
-            yield frame
-
-
 class FrameSizeError(ValueError):
     """Frames of one clip differ in size."""
 
@@ -392,82 +398,23 @@ class FrameSizeError(ValueError):
 class _Clip:
     """Frames on their way into one array."""
 
-    def __init__(self, length: int, grey: bool, allocate: Allocate) -> None:
-        self._length, self._grey, self._allocate = length, grey, allocate
+    def __init__(self, length: int, allocate: Allocate) -> None:
+        self._length, self._allocate = length, allocate
         self._filled = 0
-        self._converter = VideoReformatter()
+        self._to_rgb = RGBConverter()
         self.frames: np.ndarray | None = None
 
     def __len__(self) -> int:
         return self._filled
 
     def append(self, frame: av.VideoFrame) -> None:
-        pixels = self._pixels(frame)
+        pixels = self._to_rgb(frame)
         if self.frames is None:
             self.frames = self._allocate((self._length, *pixels.shape))
         if pixels.shape != self.frames.shape[1:]:
             raise FrameSizeError('its frames change size')
         self.frames[self._filled] = pixels
         self._filled += 1
-
-    def _pixels(self, frame: av.VideoFrame) -> np.ndarray:
-        luma = _stored_luma(frame) if self._grey else None
-        if luma is None:
-            # One thread: data loader workers are the parallelism.
-            rgb = self._converter.reformat(frame, format='rgb24', threads=1).to_ndarray()
-            if not self._grey:
-                return rgb
-            luma = luma_of_rgb(rgb)
-        return luma[..., None]
-
-
-def luma_of_rgb(rgb: np.ndarray) -> np.ndarray:
-    """uint8 (..., 3) -> (...): BT.601 luma, rounded as OpenCV does; of grey, the grey value."""
-    if (rgb[..., :1] == rgb).all():
-        return np.ascontiguousarray(rgb[..., 0])
-    return ((rgb @ np.array([4899, 9617, 1868]) + 8192) >> 14).astype(np.uint8)
-
-
-def _stored_luma(frame: av.VideoFrame) -> np.ndarray | None:
-    """(H, W): the luma that the frame is stored with, from 0 to 255; None where it has none."""
-    table = _luma_table(
-        frame.format.name,
-        frame.width,
-        frame.height,
-        int(frame.color_range),
-        int(frame.colorspace),
-    )
-    if table is None:
-        return None
-    # Many times as fast as an array as index; of bytearray, twice as fast as of bytes.
-    values = bytearray(_plane(frame.planes[0]).tobytes()).translate(table)
-    return np.frombuffer(values, np.uint8).reshape(frame.height, frame.width)
-
-
-@lru_cache(64)
-def _luma_table(
-    pix_fmt: str, width: int, height: int, color_range: int, colorspace: int
-) -> bytes | None:
-    """Grey value of each stored luma, read off FFmpeg's own conversion of a grey frame like it.
-
-    None where the format stores no luma of 8 bits, or equal luma does not become equal grey.
-    """
-    if pix_fmt not in _LUMA_FORMATS or width * height < 256:
-        return None
-    luma = np.resize(np.arange(256, dtype=np.uint8), (height, width))
-    probe = av.VideoFrame(width, height, pix_fmt)
-    probe.color_range, probe.colorspace = color_range, colorspace
-    for plane, values in zip(probe.planes, (luma, 128, 128), strict=True):
-        _plane(plane)[:] = values
-    rgb = VideoReformatter().reformat(probe, format='rgb24', threads=1).to_ndarray()
-    table = np.empty(256, np.uint8)
-    table[luma] = rgb[..., 0]
-    return table.tobytes() if (table[luma][..., None] == rgb).all() else None
-
-
-def _plane(plane: av.video.plane.VideoPlane) -> np.ndarray:
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[: plane.height, : plane.width]
 
 
 def _checked(indices: Sequence[int]) -> np.ndarray:

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bdq_plugin.datasets import isolation
-from bdq_plugin.datasets.isolation import DecodingProcess, IsolatedVideo
-from bdq_plugin.datasets.shared_buffer import SharedBuffer
-from bdq_plugin.datasets.video_reader import VideoError, VideoFile
-from tests.test_datasets.videos import write_raw_video
+from bdq_plugin.video import isolation
+from bdq_plugin.video.container import VideoError
+from bdq_plugin.video.isolation import DecodingProcess, IsolatedVideo
+from bdq_plugin.video.reader import VideoFile
+from bdq_plugin.video.shared_memory import SharedBuffer
+from tests.test_video.videos import write_raw_video
 
 
 @pytest.fixture

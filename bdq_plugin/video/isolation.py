@@ -2,7 +2,7 @@
 
 ::
 
-    data loader worker                         decoding process (decoding_server.py)
+    data loader worker                         decoding process (server.py)
     IsolatedVideo.get_batch  -- JSON request -->  VideoFile.get_batch
                              <- JSON answer ---
               shared memory  <- frames --------
@@ -20,7 +20,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from multiprocessing import Pipe
 from pathlib import Path
@@ -28,10 +28,12 @@ from typing import Any
 
 import numpy as np
 
-from .shared_buffer import SharedBuffer
-from .video_reader import FileKey, VideoError, file_key
+from .container import VideoError
+from .pixels import luma_of_rgb
+from .reader import FileKey, file_key
+from .shared_memory import SharedBuffer
 
-SERVER = Path(__file__).with_name('decoding_server.py')
+SERVER = Path(__file__).with_name('server.py')
 # Seconds until a child that does not start is given up.
 _PATIENCE = 120.0
 
@@ -75,7 +77,8 @@ class IsolatedVideo:
     def get_batch(self, indices: Sequence[int], grey: bool = False) -> np.ndarray:
         """See ``VideoReader``."""
         indices = np.asarray(indices).reshape(-1).tolist()
-        return _ask(self._video, self._timeout, what='frames', indices=indices, grey=grey)[1]
+        take = _take_luma if grey else np.copy
+        return _ask(self._video, self._timeout, take, what='frames', indices=indices)[1]
 
 
 # Remembered, so that a clip of a file that is known takes one request and not two.
@@ -84,8 +87,18 @@ def _read_fps(video: Video, key: FileKey, timeout: float) -> float:
     return _ask(video, timeout, what='open')[0]['fps']
 
 
-def _ask(video: Video, timeout: float, **request: Any) -> tuple[dict[str, Any], np.ndarray | None]:
-    return _decoder.ask(dict(request, video=video), timeout)
+# Makes an array of its own from frames whose place the next clip takes.
+Take = Callable[[np.ndarray], np.ndarray]
+
+
+def _take_luma(frames: np.ndarray) -> np.ndarray:
+    return luma_of_rgb(frames)[..., None]
+
+
+def _ask(
+    video: Video, timeout: float, take: Take = np.copy, **request: Any
+) -> tuple[dict[str, Any], np.ndarray | None]:
+    return _decoder.ask(dict(request, video=video), timeout, take)
 
 
 class DecodingProcess:
@@ -96,9 +109,9 @@ class DecodingProcess:
         self._lock = threading.Lock()
 
     def ask(
-        self, request: dict[str, Any], timeout: float
+        self, request: dict[str, Any], timeout: float, take: Take = np.copy
     ) -> tuple[dict[str, Any], np.ndarray | None]:
-        """Send a request and wait for its answer.
+        """Send a request and wait for its answer, and for the frames, where there are some.
 
         Raises:
             VideoError: the child died or did not answer in time; the next request starts another.
@@ -108,7 +121,7 @@ class DecodingProcess:
             if self._process is None or self._process.poll() is not None:
                 self._restart()
             try:
-                answer, frames = self._exchange(request, timeout)
+                answer, frames = self._exchange(request, timeout, take)
             except TimeoutError:
                 self._process.kill()
                 reason = f'decoding took longer than {timeout:g} s'
@@ -171,13 +184,12 @@ class DecodingProcess:
             self._release()
 
     def _exchange(
-        self, request: dict[str, Any], timeout: float
+        self, request: dict[str, Any], timeout: float, take: Take
     ) -> tuple[dict[str, Any], np.ndarray | None]:
         self._connection.send_bytes(json.dumps(dict(request, timeout=timeout)).encode())
         answer = self._receive(timeout)
         shape = answer.get('shape')
-        # A copy, for the next clip comes to the same place.
-        return answer, None if shape is None else self._buffer.array(shape).copy()
+        return answer, None if shape is None else take(self._buffer.array(shape))
 
 
 def _how_it_ended(code: int | None) -> str:

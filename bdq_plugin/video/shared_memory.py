@@ -1,7 +1,4 @@
-"""Memory that two processes share, as large as it must be.
-
-Imports nothing of the package, for the decoding process runs it alone (see :mod:`.isolation`).
-"""
+"""Memory that two processes share, as large as it must be."""
 
 from __future__ import annotations
 
