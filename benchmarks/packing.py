@@ -19,11 +19,12 @@ import av
 import numpy as np
 
 from bdq_plugin.deploy import PackedWriter
+from bdq_plugin.deploy.codes_video import CodesVideoWriter
 from bdq_plugin.deploy.context_coder import encode_codes
 from bdq_plugin.deploy.packed import _compress, bits_per_code, has_zstd, pack_bits
 from bdq_plugin.deploy.streaming import encode_clip
-from bdq_plugin.deploy.video_io import CodesVideoWriter, VideoSource
 from bdq_plugin.encoders import build_encoder
+from bdq_plugin.video.source import VideoSource
 
 from .harness import rows_to_table
 

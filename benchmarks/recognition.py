@@ -24,7 +24,7 @@ from mmengine.config import Config
 from bdq_plugin.deploy import PackedReader, StreamingEncoder
 from bdq_plugin.deploy.encoding import encode_stream
 from bdq_plugin.deploy.recognition import ActionRecognizer, Recognition
-from bdq_plugin.deploy.video_io import VideoSource
+from bdq_plugin.video.source import VideoSource
 
 from .harness import rows_to_table, write_result
 

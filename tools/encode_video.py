@@ -12,20 +12,26 @@ Nothing but codes and their relative times is written: see docs/deploy.md.
 from __future__ import annotations
 
 import argparse
-import signal
+import os
 import sys
 from pathlib import Path
+from threading import Event
 
+from bdq_plugin.deploy.codes_video import holds_codes
 from bdq_plugin.deploy.encoding import (
     OUTPUT_SUFFIXES,
     EncodingSummary,
     check_outputs,
     encode_stream,
+    refuse_codes,
 )
 from bdq_plugin.deploy.packed import COMPRESSIONS
+from bdq_plugin.deploy.stopping import stop_on_signal
 from bdq_plugin.deploy.streaming import StreamingEncoder
-from bdq_plugin.deploy.video_io import VIDEO_SUFFIXES, open_source, public_name
 from bdq_plugin.progress import Progress
+from bdq_plugin.video.container import public_name
+from bdq_plugin.video.files import find_videos, printable, some_names
+from bdq_plugin.video.source import open_source
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -46,7 +52,11 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--every', type=int, default=1, help='encode each n-th frame alone')
     parser.add_argument('--short-side', type=int, help='scale before encoding, pixels')
     parser.add_argument('--crop', type=int, help='centred square before encoding, pixels')
-    parser.add_argument('--overwrite', action='store_true', help='replace existing outputs')
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument('--overwrite', action='store_true', help='replace existing outputs')
+    existing.add_argument(
+        '--skip-existing', action='store_true', help='pass over sources whose outputs exist'
+    )
     parser.add_argument('--timeout', type=float, default=10.0, help='silence of an address, s')
     parser.add_argument('--chunk-frames', type=int, default=30, help='frames a chunk of .bdq')
     parser.add_argument('--compression', choices=COMPRESSIONS, help='of .bdq (default: zstd)')
@@ -54,12 +64,18 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def encode_one(
-    args: argparse.Namespace, encoder: StreamingEncoder, source: str, outputs: list[str]
+    args: argparse.Namespace,
+    encoder: StreamingEncoder,
+    source: str,
+    outputs: list[str],
+    stop: Event,
 ) -> None:
     check_outputs(source, outputs, args.overwrite)
+    refuse_codes(source)
     summary = EncodingSummary()
     try:
         with open_source(source, grey=args.grey or None, timeout=args.timeout) as frames:
+            name = printable(public_name(frames.name))
             encode_stream(
                 frames,
                 encoder,
@@ -68,54 +84,106 @@ def encode_one(
                 every=args.every,
                 short_side=args.short_side,
                 crop=args.crop,
-                progress=Progress(public_name(frames.name), frames.num_frames, 'frames'),
+                progress=Progress(name, frames.num_frames, 'frames'),
                 summary=summary,
+                stop=stop,
                 chunk_frames=args.chunk_frames,
                 compression=args.compression,
             )
     finally:
-        if summary.output_bytes is not None:
-            print('\n'.join(summary.lines()))
+        for line in summary.lines() if summary.outputs else []:
+            print(printable(line))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    args = parse_args(arguments)
-    # A camera's service is stopped by SIGTERM: finish the files as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        encoder = StreamingEncoder(args.encoder)
-        folder = Path(args.source)
-        if folder.is_dir():
-            return encode_folder(args, encoder, folder)
-        encode_one(args, encoder, args.source, args.output)
-    except KeyboardInterrupt:
-        print('stopped; the files hold what was encoded before', file=sys.stderr)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
+    # A camera's service is stopped by SIGTERM: the files are finished as with Ctrl-C.
+    with stop_on_signal() as stop:
+        args = parse_args(arguments)
+        try:
+            encoder = StreamingEncoder(args.encoder)
+            if Path(args.source).is_dir():
+                return encode_folder(args, encoder, Path(args.source), stop)
+            if args.skip_existing and all(map(os.path.exists, args.output)):
+                print(f'{printable(args.source)}: all outputs exist, nothing done')
+                return 0
+            encode_one(args, encoder, args.source, args.output, stop)
+        except (OSError, ValueError) as error:
+            print(f'error: {printable(str(error))}', file=sys.stderr)
+            return 1
+        if stop.is_set():
+            print('stopped; the files hold what was encoded before', file=sys.stderr)
+        return 0
 
 
-def encode_folder(args: argparse.Namespace, encoder: StreamingEncoder, folder: Path) -> int:
+def encode_folder(
+    args: argparse.Namespace, encoder: StreamingEncoder, folder: Path, stop: Event
+) -> int:
     """Each video on its own: one that cannot be read does not stop the others."""
-    videos = sorted(p for p in folder.rglob('*') if p.suffix.lower() in VIDEO_SUFFIXES)
     out = Path(args.output[0])
-    if not videos or len(args.output) > 1 or out.suffix:
-        problem = 'holds no video' if not videos else 'is a folder: name one folder as output'
-        print(f'error: {folder} {problem}', file=sys.stderr)
-        return 1
-    failed = 0
+    check_output_folder(folder, out, args.output)
+    found = find_videos(folder, skip=[out])
+    codes = {path for path in found.videos if holds_codes(path)}
+    videos = [path for path in found.videos if path not in codes]
+    for reason, paths in [
+        ('not named as videos are', found.others),
+        ('codes already', sorted(codes)),
+        ('may not be read', found.closed),
+    ]:
+        if paths:
+            print(f'left out, {reason}: {describe(paths, folder)}')
+    if not videos:
+        raise ValueError(f'{folder} holds no video')
+    done, existing, failed = 0, 0, list(found.closed)
     for video in videos:
+        if stop.is_set():
+            break
         # The suffix stays in the name, so that a.avi and a.mp4 do not meet.
         target = out / video.relative_to(folder).parent / f'{video.name}.{args.to}'
+        if args.skip_existing and target.exists():
+            existing += 1
+            continue
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            encode_one(args, encoder, str(video), [str(target)])
+            encode_in_folder(args, encoder, video, target, stop)
+            done += not stop.is_set()
         except (OSError, ValueError) as error:
-            print(f'error: {error}', file=sys.stderr)
-            failed += 1
-    print(f'{len(videos) - failed} of {len(videos)} videos encoded')
-    return 1 if failed else 0
+            print(f'error: {printable(str(error))}', file=sys.stderr)
+            failed.append(video)
+    there = f', {existing} there already' if existing else ''
+    print(f'{done} of {len(videos)} videos encoded{there}')
+    if failed:
+        print(f'not encoded: {describe(failed, folder)}', file=sys.stderr)
+    if stop.is_set():
+        rest = len(videos) + len(found.closed) - done - existing - len(failed)
+        print(f'stopped; {rest} videos are left. Go on with --skip-existing', file=sys.stderr)
+    return 0 if done + existing == len(videos) and not failed else 1
+
+
+def check_output_folder(folder: Path, out: Path, outputs: list[str]) -> None:
+    if len(outputs) > 1:
+        raise ValueError(f'{folder} is a folder: name one folder as output, not {len(outputs)}')
+    if out.is_file() or (out.suffix.lower() in OUTPUT_SUFFIXES and not out.is_dir()):
+        raise ValueError(f'{folder} is a folder: name a folder as output, and {out} names a file')
+    if out.is_dir() and out.samefile(folder):
+        raise ValueError(f'{out} is the folder of the videos: name another one as output')
+
+
+def encode_in_folder(
+    args: argparse.Namespace, encoder: StreamingEncoder, video: Path, target: Path, stop: Event
+) -> None:
+    """Under a name that says so until all of the video is in it."""
+    if target.exists() and not args.overwrite:
+        check_outputs(str(video), [target], overwrite=False)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(f'.partial{target.suffix}')
+    args = argparse.Namespace(**{**vars(args), 'overwrite': True})
+    encode_one(args, encoder, str(video), [str(partial)], stop)
+    if not stop.is_set():
+        os.replace(partial, target)
+
+
+def describe(paths: list[Path], folder: Path) -> str:
+    names = some_names(path.relative_to(folder) for path in paths)
+    return printable(f'{len(paths)} ({names})')
 
 
 if __name__ == '__main__':

@@ -15,15 +15,17 @@ import math
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from bdq_plugin.deploy.packed import PackedReader
-from bdq_plugin.deploy.recognition import ActionRecognizer, Recognition
-from bdq_plugin.deploy.video_io import CodesVideoReader, SourceError, open_source
+from bdq_plugin.deploy.codes_video import open_codes
+from bdq_plugin.deploy.recognition import ActionRecognizer, Recognition, Repeatable
+from bdq_plugin.text_files import read_lines
+from bdq_plugin.video.files import printable
+from bdq_plugin.video.source import TimedFrame, open_source
 
 # Of a live stream, for a recipe that reads whole clips: about as long as an action lasts.
 LIVE_SECONDS = 3.0
@@ -51,22 +53,12 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def read_labels(labels: list[str] | None) -> list[str] | None:
-    if labels and len(labels) == 1 and Path(labels[0]).is_file():
-        return Path(labels[0]).read_text().split('\n')[:-1] or None
+    if labels and len(labels) == 1:
+        if Path(labels[0]).is_file():
+            return read_lines(labels[0])
+        if Path(labels[0]).suffix:
+            raise FileNotFoundError(f'no file of labels {labels[0]}')
     return labels
-
-
-def open_codes(source: str) -> PackedReader | CodesVideoReader | None:
-    """A reader of codes where the source holds some, None where it is clear video."""
-    suffix = Path(source).suffix.lower()
-    if suffix == '.bdq':
-        return PackedReader(source)
-    if suffix == '.mkv' and Path(source).is_file():
-        try:
-            return CodesVideoReader(source)
-        except SourceError:
-            return None
-    return None
 
 
 def show(
@@ -76,7 +68,7 @@ def show(
     start, given = time.monotonic(), []
 
     def line(answer: Recognition, mark: str = '') -> str:
-        first, last = answer.first / float(frame_rate), (answer.last + 1) / float(frame_rate)
+        first, last = answer.first_ms / 1000, answer.last_ms / 1000 + 1 / float(frame_rate)
         return f'{first:8.2f} to {last:8.2f} s  {answer.label}  {answer.confidence:.2f}{mark}'
 
     try:
@@ -101,21 +93,28 @@ def main(arguments: list[str] | None = None) -> int:
         )
         codes = open_codes(args.source)
         if codes is not None:
-            answers = recognizer.on_codes(codes.form, codes, **options)
+            frames = Repeatable(codes.frames, codes.num_frames)
+            answers = recognizer.on_codes(codes.form, frames, **options)
             show(recognizer, answers, codes.frame_rate)
             return 0
-        with ExitStack() as stack:
-            source = stack.enter_context(open_source(args.source, timeout=args.timeout))
+        with open_source(args.source, timeout=args.timeout) as source:
             if source.live and recognizer.reads_whole_clips and not args.window:
                 options['window'] = math.ceil(LIVE_SECONDS * source.frame_rate)
-            frames = (frame.pixels for frame in source)
+            frames = source
+            if not source.live:
+                frames = Repeatable(partial(read_file, args.source), source.num_frames)
             show(recognizer, recognizer.on_frames(frames, **options), source.frame_rate)
     except KeyboardInterrupt:
         return 0
     except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {printable(str(error))}', file=sys.stderr)
         return 1
     return 0
+
+
+def read_file(path: str) -> Iterator[TimedFrame]:
+    with open_source(path) as source:
+        yield from source
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 """The encoder as it runs in a camera: whole numbers, one frame at a time, without torch.
 
 Nothing here imports torch, and importing this package needs NumPy alone. What needs more stands in
-its own module: ``video_io`` (PyAV: sources and viewable outputs), ``kernels`` (numba, used where it
+its own module: ``codes_video`` (PyAV: viewable outputs), ``kernels`` (numba, used where it
 is installed), ``export`` (torch and ONNX), ``recognition`` (MMAction2).
 """
 

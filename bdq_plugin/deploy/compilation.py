@@ -11,10 +11,10 @@ except ImportError:
 
 
 def compiled(function: Callable) -> Callable:
-    """A decorator for plain functions over arrays of whole numbers."""
+    """A decorator for plain functions over arrays of whole numbers; other threads run beside."""
     if numba is None:
         return function
     try:
-        return numba.njit(cache=True)(function)
+        return numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # nowhere to keep the compiled code, as on a read-only file system
-        return numba.njit(function)
+        return numba.njit(nogil=True)(function)

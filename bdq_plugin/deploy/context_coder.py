@@ -12,6 +12,8 @@ numba compiles it. Without numba the same functions run as Python: enough to rea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from .compilation import compiled
@@ -107,11 +109,10 @@ def _encode(codes, channels, levels, chances, counts):
 
 
 @compiled
-def _decode(data, channels, levels, chances, counts, codes):
-    position, low, high, value, middle = 0, 0, _TOP, 0, levels // 2
-    for _ in range(4):
-        value = value << 8 | (int(data[position]) if position < data.size else 0)
-        position += 1
+def _decode(data, channels, levels, chances, counts, state, codes):
+    """The planes of the next frame; ``state`` is where the one before has ended."""
+    position, low, high, value = int(state[0]), int(state[1]), int(state[2]), int(state[3])
+    middle = levels // 2
     for plane in range(codes.shape[0]):
         channel = plane % channels
         for y in range(codes.shape[1]):
@@ -141,6 +142,7 @@ def _decode(data, channels, levels, chances, counts, codes):
                     if step == most:
                         break
                 codes[plane, y, x] = middle + step if upper else middle - 1 - step
+    state[0], state[1], state[2], state[3] = position, low, high, value
 
 
 def _fresh(channels: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -159,12 +161,18 @@ def encode_codes(codes: np.ndarray, levels: int) -> bytes:
     return _encode(planes, channels, levels, *_fresh(channels, levels)).tobytes()
 
 
-def decode_codes(data: bytes, shape: tuple[int, ...], levels: int) -> np.ndarray:
-    """The codes of :func:`encode_codes`: uint8 of ``shape``, (T, H, W) or (T, C, H, W).
+def decode_frames(
+    data: bytes, frames: int, shape: tuple[int, ...], levels: int
+) -> Iterator[np.ndarray]:
+    """The codes of :func:`encode_codes` frame by frame: uint8 of ``shape``, (H, W) or (C, H, W).
 
     Bytes that are missing or wrong give wrong codes, not an error: check them before.
     """
-    channels = shape[1] if len(shape) == 4 else 1
-    planes = np.zeros((int(np.prod(shape[:-2])), *shape[-2:]), np.uint8)
-    _decode(np.frombuffer(data, np.uint8), channels, levels, *_fresh(channels, levels), planes)
-    return planes.reshape(shape)
+    planes = shape if len(shape) == 3 else (1, *shape)
+    model = _fresh(planes[0], levels)
+    state = np.array([4, 0, _TOP, int.from_bytes(data[:4].ljust(4, b'\0'), 'big')], np.int64)
+    array = np.frombuffer(data, np.uint8)
+    for _ in range(frames):
+        codes = np.zeros(planes, np.uint8)
+        _decode(array, planes[0], levels, *model, state, codes)
+        yield codes.reshape(shape)

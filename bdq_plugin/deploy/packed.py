@@ -23,14 +23,17 @@ what stands still is noise around a threshold.
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import lzma
+import math
 import os
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,8 +51,16 @@ _BLOCK = struct.Struct('<4sIII')
 _CHUNK, _END = b'BDQC', b'BDQE'
 # A header is a few hundred bytes; anything near this is damage, not a header.
 _MAX_HEADER = 1 << 20
-# Larger frames than 16,384 x 5,461 in colour in a header are damage, not frames.
-_MAX_VALUES = 1 << 28
+# Values of a frame, channels counted: 8K in colour has 100 million.
+MAX_VALUES = 1 << 27
+# Codes that wait in memory for their chunk to be full, unless one frame has more.
+CHUNK_VALUES = 1 << 24
+# Compressed data is expanded by so many bytes at a time: what it claims to hold costs no memory.
+_PIECE = 1 << 20
+# A decompressor looks back so far at most, 16 times what the writer's levels do.
+_WINDOW = 1 << 25
+# From so many values of a frame on, zstd works at the level that keeps up with 25 frames a second.
+_LARGE_FRAME = 1 << 21
 
 
 class PackedError(OSError):
@@ -72,10 +83,14 @@ class PackedWriter:
         form: the encoder that made the codes.
         shape: of every frame of codes, (H, W) or (H, W, C).
         frame_rate: nominal frames a second; the times of the frames are what counts.
-        chunk_frames: frames a chunk. More compress better; a crash loses at most one chunk.
+        chunk_frames: frames a chunk, fewer where they have more than 16 million values together.
+            More compress better; a crash loses at most one chunk.
         compression: ``'zstd'`` (the package zstandard), ``'lzma'``, ``'zlib'``, or ``'context'``
             (the package numba, 16 levels at most); None takes zstd where it is installed, else
             zlib.
+
+    Attributes:
+        frames (int): how many the file holds; those of an unfinished chunk are none of them.
 
     Raises:
         OSError: the file cannot be written. What was written before remains a valid file.
@@ -110,18 +125,24 @@ class PackedWriter:
                 f'frames are (H, W) or (H, W, C) and chunks of 1 frame or more, got {shape} and '
                 f'{chunk_frames}'
             )
+        values = math.prod(shape)
+        if values > MAX_VALUES:
+            raise ValueError(f'frames have {MAX_VALUES:,} values at most, got {shape}')
         frame_rate = Fraction(frame_rate)
-        self.path, self.shape, self.chunk_frames = Path(path), tuple(shape), chunk_frames
+        self.path, self.shape = Path(path), tuple(shape)
+        self.chunk_frames = min(chunk_frames, max(1, CHUNK_VALUES // values))
         self.compression, self.num_levels = compression, form.num_levels
-        self._pending: list[tuple[int, np.ndarray]] = []
-        self._frames = 0
+        self.frames = 0
+        self._times: list[int] = []
+        # Channels first, as they are written.
+        self._codes = np.empty((self.chunk_frames, *shape[2:], *shape[:2]), np.uint8)
         header = {
             'format': 'bdq-codes',
             'version': VERSION,
             'form': _base_dict(form),
             'shape': list(shape),
             'frame_rate': [frame_rate.numerator, frame_rate.denominator],
-            'chunk_frames': chunk_frames,
+            'chunk_frames': self.chunk_frames,
             'compression': compression,
         }
         text = json.dumps(header).encode()
@@ -145,8 +166,15 @@ class PackedWriter:
             raise ValueError(
                 f'{self.path} takes uint8 frames of {self.shape}, got {codes.dtype} {codes.shape}'
             )
-        self._pending.append((time_ms, codes.copy()))
-        if len(self._pending) == self.chunk_frames:
+        if codes.max() >= self.num_levels:
+            raise ValueError(
+                f'{self.path} holds levels from 0 to {self.num_levels - 1}, got {codes.max()}'
+            )
+        if time_ms < (self._times[-1] if self._times else 0):
+            raise ValueError(f'{self.path}: a frame at {time_ms} ms is behind the one before it')
+        self._codes[len(self._times)] = np.moveaxis(codes, -1, 0) if codes.ndim == 3 else codes
+        self._times.append(time_ms)
+        if len(self._times) == self.chunk_frames:
             self._flush()
 
     def close(self) -> None:
@@ -155,7 +183,7 @@ class PackedWriter:
             return
         try:
             self._flush()
-            self._append(_block(_END, self._frames, b''))
+            self._append(_block(_END, self.frames, b''))
         finally:
             self._file.close()
 
@@ -166,24 +194,19 @@ class PackedWriter:
         self.close()
 
     def _flush(self) -> None:
-        pending, self._pending = self._pending, []
-        if not pending:
+        frames = len(self._times)
+        if not frames:
             return
-        times = np.array([time for time, _ in pending], '<u8')
-        codes = np.stack([codes for _, codes in pending])
-        if codes.max() >= self.num_levels:
-            raise ValueError(
-                f'{self.path} holds levels from 0 to {self.num_levels - 1}, got {codes.max()}'
-            )
-        if codes.ndim == 4:
-            codes = np.moveaxis(codes, -1, 1)
+        times, codes = np.array(self._times, '<u8').tobytes(), self._codes[:frames]
         if self.compression == 'context':
-            payload = times.tobytes() + _coder().encode_codes(codes, self.num_levels)
+            payload = times + _coder().encode_codes(codes, self.num_levels)
         else:
-            raw = times.tobytes() + pack_bits(codes, bits_per_code(self.num_levels))
-            payload = _compress(raw, self.compression)
-        self._append(_block(_CHUNK, len(pending), payload))
-        self._frames += len(pending)
+            raw = times + pack_bits(codes, bits_per_code(self.num_levels))
+            level = 3 if codes[0].size >= _LARGE_FRAME else 6
+            payload = _compress(raw, self.compression, level)
+        self._append(_block(_CHUNK, frames, payload))
+        self.frames += frames
+        self._times.clear()
 
     def _append(self, data: bytes) -> None:
         view = memoryview(data)
@@ -197,7 +220,7 @@ class PackedWriter:
             self._file.close()
             raise OSError(
                 error.errno,
-                f'{error.strerror}; {self.path} holds the {self._frames} frames encoded so far. '
+                f'{error.strerror}; {self.path} holds the {self.frames} frames encoded so far. '
                 'Free space or choose another disk',
             ) from error
         self.bytes_written += len(data)
@@ -213,8 +236,11 @@ class PackedReader:
         form (CameraForm): the encoder that made the codes.
         shape (tuple): of every frame, (H, W) or (H, W, C).
         frame_rate (Fraction): nominal frames a second.
+        num_frames (int): what the end mark says, unchecked; 0 without one.
         complete (bool | None): after reading to the end, whether the end mark was there; a file
             without it was cut off between two chunks.
+
+    It takes the memory of one compressed chunk and of a few frames, whatever the file claims.
 
     Raises:
         FileNotFoundError: no such file.
@@ -234,16 +260,21 @@ class PackedReader:
         with open(self.path, 'rb') as file:
             header = self._read_header(file.read(_PREFIX.size), file)
             self._start = file.tell()
+            self.num_frames = _frames_of_end_mark(file)
         try:
             self.form = CameraForm.from_dict(header['form'])
             self.shape = tuple(int(n) for n in header['shape'])
-            self.frame_rate = Fraction(*header['frame_rate'])
+            numerator, denominator = header['frame_rate']
+            self.frame_rate = Fraction(int(numerator), int(denominator))
             self.chunk_frames = int(header['chunk_frames'])
             self.compression = str(header['compression'])
-        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise PackedError(f'{self.path}: its header is malformed ({error})') from error
-        if len(self.shape) not in (2, 3) or not 1 <= self._values(1) <= _MAX_VALUES:
+        fits = len(self.shape) in (2, 3) and min(self.shape) > 0
+        if not fits or math.prod(self.shape) > MAX_VALUES:
             raise PackedError(f'{self.path}: its header names frames of {self.shape}')
+        if not 0 < self.frame_rate <= 10**6:
+            raise PackedError(f'{self.path}: its header names {self.frame_rate} frames a second')
         if self.compression not in COMPRESSIONS:
             raise PackedError(f"{self.path}: unknown compression '{self.compression}'")
         if self.compression == 'zstd' and not has_zstd():
@@ -261,16 +292,6 @@ class PackedReader:
         Raises:
             PackedError: at damage, after every frame before it was given.
         """
-        for times, codes in self.chunks():
-            yield from zip(times.tolist(), codes, strict=True)
-
-    def read(self) -> np.ndarray:
-        """All codes: uint8 of shape (T, H, W) or (T, H, W, C)."""
-        chunks = [codes for _, codes in self.chunks()]
-        return np.concatenate(chunks) if chunks else np.empty((0, *self.shape), np.uint8)
-
-    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Times uint64 (T,) in ms and codes uint8 (T, H, W[, C]) of one chunk after the other."""
         done = 0
         with open(self.path, 'rb') as file:
             file.seek(self._start)
@@ -281,16 +302,19 @@ class PackedReader:
                         raise self._damage(done, 'the end mark is out of place')
                     self.complete = True
                     return
-                chunk = self._unpack(frames, payload, done)
-                done += frames
-                yield chunk
+                for time_ms, codes in self._unpack(frames, payload, done):
+                    if codes.max() >= self.form.num_levels:
+                        raise self._damage(done, f'{codes.max()} is no level of the encoder')
+                    if codes.ndim == 3:
+                        codes = np.ascontiguousarray(np.moveaxis(codes, 0, -1))
+                    yield time_ms, codes
+                    done += 1
         self.complete = False
 
-    def _values(self, frames: int) -> int:
-        values = frames
-        for n in self.shape:
-            values *= n
-        return values
+    def read(self) -> np.ndarray:
+        """All codes: uint8 of shape (T, H, W) or (T, H, W, C)."""
+        frames = list(self)
+        return np.stack(frames) if frames else np.empty((0, *self.shape), np.uint8)
 
     def _damage(self, done: int, what: str) -> PackedError:
         return PackedError(
@@ -308,7 +332,7 @@ class PackedReader:
             raise PackedError(f'{self.path}: its header is damaged; copy the file anew')
         try:
             header = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PackedError(f'{self.path}: its header is malformed ({error})') from error
         if not isinstance(header, dict) or header.get('version') != VERSION:
             raise PackedError(f'{self.path} has another version than {VERSION}: update bdq_plugin')
@@ -318,43 +342,92 @@ class PackedReader:
         if len(head) < _BLOCK.size:
             raise self._damage(done, 'it breaks off')
         kind, frames, length, crc = _BLOCK.unpack(head)
-        # Before the length is believed: no chunk is longer than its codes at one byte each.
-        limit = 2 * self._values(self.chunk_frames) + 8 * self.chunk_frames + 4096
-        if kind not in (_CHUNK, _END) or length > limit:
+        if kind not in (_CHUNK, _END):
             raise self._damage(done, 'no chunk begins here')
-        payload = file.read(length)
-        if len(payload) < length:
+        # Before the length is believed, and room made for it.
+        if length > os.fstat(file.fileno()).st_size - file.tell():
             raise self._damage(done, 'it breaks off')
+        payload = file.read(length)
         if _checksum(frames, payload) != crc:
             raise self._damage(done, 'the checksum is wrong')
         return kind, frames, payload
 
-    def _unpack(self, frames: int, payload: bytes, done: int) -> tuple[np.ndarray, np.ndarray]:
+    def _unpack(self, frames: int, payload: bytes, done: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Times, and codes (H, W) or (C, H, W), of a chunk, frame by frame."""
         if not 1 <= frames <= self.chunk_frames:
             raise self._damage(done, 'a chunk holds another number of frames than it may')
-        channels, (height, width) = self.shape[2:], self.shape[:2]
+        shape, levels = (*self.shape[2:], *self.shape[:2]), self.form.num_levels
         if self.compression == 'context':
             raw, coded = payload[: 8 * frames], payload[8 * frames :]
-            if len(raw) < 8 * frames or self._values(frames) > _coder().CODES_A_BYTE * len(coded):
+            if frames * math.prod(shape) > _coder().CODES_A_BYTE * len(coded):
                 raise self._damage(done, 'a chunk holds another number of codes than it says')
-            shape = (frames, *channels, height, width)
-            codes = _coder().decode_codes(coded, shape, self.form.num_levels)
+            codes = _coder().decode_frames(coded, frames, shape, levels)
         else:
-            raw, codes = self._unpack_bits(frames, payload, done)
-            codes = codes.reshape(frames, *channels, height, width)
-        times = np.frombuffer(raw, '<u8', frames)
-        return times, np.ascontiguousarray(np.moveaxis(codes, 1, -1)) if channels else codes
+            expanded = _Expanded(payload, self.compression)
+            raw = self._expand(expanded, 8 * frames, done)
+            codes = self._unpack_bits(expanded, frames, shape, done)
+        yield from zip(np.frombuffer(raw, '<u8').tolist(), codes, strict=True)
 
-    def _unpack_bits(self, frames: int, payload: bytes, done: int) -> tuple[bytes, np.ndarray]:
-        bits = bits_per_code(self.form.num_levels)
-        size = 8 * frames + -(-self._values(frames) * bits // 8)
+    def _unpack_bits(
+        self, expanded: _Expanded, frames: int, shape: tuple[int, ...], done: int
+    ) -> Iterator[np.ndarray]:
+        bits, values = bits_per_code(self.form.num_levels), math.prod(shape)
+        left = np.empty(0, np.uint8)  # of a byte that two frames share
+        for index in range(frames):
+            missing = values - left.size
+            data = self._expand(expanded, -(-missing * bits // 8), done + index)
+            codes = np.concatenate([left, unpack_bits(data, bits, 8 * len(data) // bits)])
+            left = codes[values:]
+            # The last byte is filled up, and nothing comes behind it.
+            if index == frames - 1 and (left.any() or expanded.read(1)):
+                break
+            yield codes[:values].reshape(shape)
+        else:
+            return
+        raise self._damage(done, 'a chunk holds another number of codes than it says')
+
+    def _expand(self, expanded: _Expanded, size: int, done: int) -> bytes:
         try:
-            raw = _decompress(payload, self.compression, size)
+            data = expanded.read(size)
         except Exception as error:
             raise self._damage(done, f'it does not decompress ({error})') from error
-        if len(raw) != size:
+        if len(data) < size:
             raise self._damage(done, 'a chunk holds another number of codes than it says')
-        return raw, unpack_bits(raw[8 * frames :], bits, self._values(frames))
+        return data
+
+
+class _Expanded:
+    """Compressed data that is expanded as it is read."""
+
+    def __init__(self, payload: bytes, compression: str) -> None:
+        self._pieces = _pieces(payload, compression)
+        self._ready = bytearray()
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, fewer than ``size`` at the end alone."""
+        while len(self._ready) < size and (piece := next(self._pieces, None)) is not None:
+            self._ready += piece
+        data = bytes(memoryview(self._ready)[:size])
+        del self._ready[:size]
+        return data
+
+
+def _pieces(payload: bytes, compression: str) -> Iterator[bytes]:
+    if compression == 'zstd':
+        import zstandard
+
+        tool = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+        yield from iter(partial(tool.stream_reader(payload).read, _PIECE), b'')
+    elif compression == 'lzma':
+        tool, fed = lzma.LZMADecompressor(memlimit=2 * _WINDOW), payload
+        while fed or not (tool.eof or tool.needs_input):
+            yield tool.decompress(fed, _PIECE)
+            fed = b''
+    else:
+        tool, source = zlib.decompressobj(), io.BytesIO(payload)
+        while fed := tool.unconsumed_tail or source.read(_PIECE):
+            yield tool.decompress(fed, _PIECE)
+        yield tool.flush()
 
 
 def has_zstd() -> bool:
@@ -371,10 +444,11 @@ def pack_bits(codes: np.ndarray, bits: int) -> bytes:
     """uint8 codes of any shape to ``bits`` bits each, the first in the lowest bits of a byte."""
     per_byte = 8 // bits
     flat = codes.reshape(-1)
-    flat = np.pad(flat, (0, -flat.size % per_byte)).reshape(-1, per_byte)
-    packed = np.zeros(len(flat), np.uint8)
-    for place in range(per_byte):
-        packed |= flat[:, place] << np.uint8(bits * place)
+    if flat.size % per_byte:
+        flat = np.pad(flat, (0, -flat.size % per_byte))
+    packed = flat[::per_byte].copy()
+    for place in range(1, per_byte):
+        packed |= flat[place::per_byte] << np.uint8(bits * place)
     return packed.tobytes()
 
 
@@ -407,19 +481,19 @@ def _block(kind: bytes, frames: int, payload: bytes) -> bytes:
     return _BLOCK.pack(kind, frames, len(payload), _checksum(frames, payload)) + payload
 
 
-def _compress(data: bytes, compression: str) -> bytes:
+def _compress(data: bytes, compression: str, zstd_level: int = 6) -> bytes:
     if compression == 'zstd':
         import zstandard
 
-        return zstandard.ZstdCompressor(level=6).compress(data)
+        return zstandard.ZstdCompressor(level=zstd_level).compress(data)
     return zlib.compress(data, 6) if compression == 'zlib' else lzma.compress(data, preset=2)
 
 
-def _decompress(data: bytes, compression: str, size: int) -> bytes:
-    """At most one byte more than ``size``, whatever a forged file would expand to."""
-    if compression == 'zstd':
-        import zstandard
-
-        return zstandard.ZstdDecompressor().stream_reader(data).read(size + 1)
-    tool = zlib.decompressobj() if compression == 'zlib' else lzma.LZMADecompressor()
-    return tool.decompress(data, size + 1)
+def _frames_of_end_mark(file: Any) -> int:
+    size = os.fstat(file.fileno()).st_size
+    file.seek(max(0, size - _BLOCK.size))
+    mark = file.read(_BLOCK.size)
+    if len(mark) < _BLOCK.size:
+        return 0
+    kind, frames, length, crc = _BLOCK.unpack(mark)
+    return frames if kind == _END and length == 0 and crc == _checksum(frames, b'') else 0

@@ -6,13 +6,17 @@ any more: levels become the values that they stand for, in place of the encoder'
 Frames are chosen as the test pipeline chooses them. A recipe with ``SampleFrames`` reads frames at
 a fixed distance: such windows slide over any stream. One with ``UniformSample``, or with segments
 for a 2D network, spreads its frames over a whole clip: its window is the whole source.
+
+Only frames that the recipe reads are kept. Which ones these are of a whole source depends on its
+length: where that is not announced, or wrongly, the source is gone through twice.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,14 +34,18 @@ from ..safe_load import load_checkpoint
 from ..video.reader import ArrayReader
 from .streaming import decode
 
-# What a test pipeline does before it has frames; codes begin behind it.
-_TEMPORAL = ('ClipInit', 'SampleFrames', 'UniformSample', 'ClipDecode')
+# What a test pipeline does before it knows which frames to read, and before it has them.
+_CHOOSING = ('ClipInit', 'SampleFrames', 'UniformSample')
+_TEMPORAL = (*_CHOOSING, 'ClipDecode')
+# Frames of a stream: arrays alone, or each behind its time in ms, as `TimedFrame` is.
+Frames = Iterable[np.ndarray] | Iterable[tuple[int, np.ndarray]]
 
 
 class Recognition(NamedTuple):
     """What was seen in one window: its first and last frame, a label, its probability.
 
-    ``scores`` are the probabilities of all classes, float32 of shape (classes,).
+    ``scores`` are the probabilities of all classes, float32 of shape (classes,); ``first_ms`` and
+    ``last_ms`` the times of the two frames, None where frames came without.
     """
 
     first: int
@@ -45,6 +53,23 @@ class Recognition(NamedTuple):
     label: str
     confidence: float
     scores: np.ndarray
+    first_ms: int | None = None
+    last_ms: int | None = None
+
+
+class Repeatable:
+    """Frames that can be gone through again from the first: the whole of a file, for its length.
+
+    Args:
+        begin: gives a fresh iterator.
+        num_frames: how many frames are announced, 0 where nobody knows.
+    """
+
+    def __init__(self, begin: Callable[[], Iterator[Any]], num_frames: int = 0) -> None:
+        self._begin, self.num_frames = begin, num_frames
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._begin()
 
 
 class ActionRecognizer:
@@ -91,6 +116,7 @@ class ActionRecognizer:
         if self._sampling is None:
             raise ValueError('no step of the test pipeline has a clip_len: it samples no frames')
         self._segments = self.preprocessor.format_shape == 'NCHW'
+        self._decoding = Compose([s for s in self.pipeline if s['type'] not in _CHOOSING])
         self._spatial = Compose([s for s in self.pipeline if s['type'] not in _TEMPORAL])
 
     @property
@@ -128,25 +154,28 @@ class ActionRecognizer:
         return None if self.reads_whole_clips else self.codes_read
 
     def on_frames(
-        self, frames: Iterable[np.ndarray], *, window: int | None = None, stride: int | None = None
+        self, frames: Frames, *, window: int | None = None, stride: int | None = None
     ) -> Iterator[Recognition]:
         """Label windows of clear frames; the encoder runs inside the model.
 
         Args:
-            frames: uint8, (H, W) or RGB (H, W, 3).
+            frames: uint8, (H, W) or RGB (H, W, 3), each alone or behind its time in ms. For a whole
+                source: a list, a :class:`Repeatable` or the like, not an iterator.
             window: frames an answer, :attr:`window` by default. A stream without end needs one
                 where the recipe reads whole clips.
             stride: frames from one window to the next, half a window by default.
 
         Raises:
-            ValueError: the source is shorter than a window.
+            ValueError: the source is shorter than a window, or an iterator without one.
         """
-        yield from self._slide(frames, window or self.window, stride, self._score_frames)
+        plan = partial(self._plan, codes=False)
+        for clip in _clips(frames, window or self.window, stride, plan):
+            yield self._answer(clip, self._score_frames(clip))
 
     def on_codes(
         self,
         form: CameraForm,
-        codes: Iterable[np.ndarray],
+        codes: Frames,
         *,
         window: int | None = None,
         stride: int | None = None,
@@ -159,7 +188,8 @@ class ActionRecognizer:
 
         Args:
             form: what the codes stand for, from the packed file.
-            codes: uint8 levels, (H, W) or (H, W, 3), frame after frame.
+            codes: uint8 levels, (H, W) or (H, W, 3), otherwise as the frames of
+                :meth:`on_frames`.
             window: frames of codes an answer, :attr:`code_window` by default.
             stride: frames from one window to the next, half a window by default.
 
@@ -168,17 +198,17 @@ class ActionRecognizer:
                 than a window.
         """
         self._check_form(form)
-        yield from self._slide(
-            codes,
-            window or self.code_window,
-            stride,
-            lambda clip: self._score_codes(form, clip),
-        )
+        plan = partial(self._plan, codes=True)
+        for clip in _clips(codes, window or self.code_window, stride, plan):
+            yield self._answer(clip, self._score_codes(form, clip))
 
     def overall(self, answers: Sequence[Recognition]) -> Recognition:
         """One answer from those of all windows: the mean of their probabilities."""
         scores = np.mean([answer.scores for answer in answers], axis=0)
-        return self._answer(answers[0].first, answers[-1].last, scores)
+        begin, end = answers[0], answers[-1]
+        return Recognition(
+            begin.first, end.last, *self._best(scores), scores, begin.first_ms, end.last_ms
+        )
 
     def _check_form(self, form: CameraForm) -> None:
         encoder = self.preprocessor.encoder
@@ -195,38 +225,37 @@ class ActionRecognizer:
                 'differ; encode with the encoder.json of the same work_dir'
             )
 
-    def _sample(self, count: int, *, codes: bool) -> dict[str, Any]:
-        """The sampling step of the test pipeline, for a window of so many frames."""
+    def _plan(self, count: int, *, codes: bool) -> dict[str, Any]:
+        """What the sampling step of the test pipeline says of a window of so many frames."""
         step = dict(self._sampling)
         if not self._segments:
             step['num_clips'] = 1  # a window is one view
         if self.reads_whole_clips:
             spread = 'num_clips' if step.get('num_clips', 1) > 1 else 'clip_len'
             step[spread] -= self.frames_read - self.codes_read if codes else 0
-            return step
-        interval = 1 if codes else self.interval
-        return dict(step, clip_len=1 + (count - 1) // interval, frame_interval=interval)
+        else:
+            interval = 1 if codes else self.interval
+            step.update(clip_len=1 + (count - 1) // interval, frame_interval=interval)
+        return TRANSFORMS.build(step).transform(dict(total_frames=count, start_index=0))
 
     @torch.no_grad()
-    def _score_frames(self, clip: np.ndarray) -> np.ndarray:
-        step = self._sample(len(clip), codes=False)
-        pipeline = Compose([step if s is self._sampling else s for s in self.pipeline])
-        item = dict(_ITEM, video_reader=ArrayReader(clip), start_index=0, num_frames=len(clip))
-        samples = self.model.test_step(pseudo_collate([pipeline(item)]))
+    def _score_frames(self, clip: _Clip) -> np.ndarray:
+        item = dict(_ITEM, **clip.plan)
+        item.update(video_reader=ArrayReader(clip.frames), frame_inds=clip.places)
+        samples = self.model.test_step(pseudo_collate([self._decoding(item)]))
         return samples[0].pred_score.cpu().numpy()
 
     @torch.no_grad()
-    def _score_codes(self, form: CameraForm, clip: np.ndarray) -> np.ndarray:
-        if self.reads_whole_clips and len(clip) > 2 * self.codes_read:
+    def _score_codes(self, form: CameraForm, clip: _Clip) -> np.ndarray:
+        count = clip.plan['total_frames']
+        if self.reads_whole_clips and count > 2 * self.codes_read:
             warnings.warn(
                 f'the network was trained on differences of {self.frames_read} frames spread over '
-                f'a clip; these are {len(clip)} codes of frames nearer to each other. Encode with '
+                f'a clip; these are {count} codes of frames nearer to each other. Encode with '
                 '--every, or train on consecutive frames (configs/bdq_ixmas_cpu_stream_action.py)',
                 stacklevel=2,
             )
-        step = TRANSFORMS.build(self._sample(len(clip), codes=True))
-        indices = step.transform(dict(total_frames=len(clip), start_index=0))['frame_inds']
-        values = decode(form, clip[indices])
+        values = decode(form, clip.frames[clip.places])
         item = dict(
             _ITEM,
             imgs=list(values),
@@ -234,7 +263,7 @@ class ActionRecognizer:
             original_shape=values.shape[1:3],
             num_clips=1,
             clip_len=len(values),
-            frame_inds=indices,
+            frame_inds=clip.plan['frame_inds'],
         )
         packed = self._spatial(item)
         inputs = packed['inputs'].float().to(next(self.model.parameters()).device)
@@ -245,38 +274,110 @@ class ActionRecognizer:
         samples = self.model(x.contiguous(), [packed['data_samples']], mode='predict')
         return samples[0].pred_score.cpu().numpy()
 
-    def _answer(self, first: int, last: int, scores: np.ndarray) -> Recognition:
+    def _best(self, scores: np.ndarray) -> tuple[str, float]:
         best = int(scores.argmax())
-        return Recognition(first, last, self.labels[best], float(scores[best]), scores)
+        return self.labels[best], float(scores[best])
 
-    def _slide(
-        self,
-        frames: Iterable[np.ndarray],
-        window: int | None,
-        stride: int | None,
-        score: Callable[[np.ndarray], np.ndarray],
-    ) -> Iterator[Recognition]:
-        stride = max(1, (window or 2) // 2) if stride is None else stride
-        if stride < 1 or (window is not None and window < 1):
-            raise ValueError(f'window and stride are 1 frame or more, got {window} and {stride}')
-        kept: list[np.ndarray] = []
-        count, due = 0, window
-        for count, frame in enumerate(frames, start=1):
-            # The networks read three channels; a pipeline with ToGray makes one of them again.
-            frame = frame[..., None] if frame.ndim == 2 else frame
-            kept.append(np.repeat(frame, 3, axis=2) if frame.shape[2] == 1 else frame)
-            if window is not None:
-                del kept[:-window]
-            if count == due:
-                yield self._answer(count - window, count - 1, score(np.stack(kept)))
-                due += stride
-        if window is None and kept:
-            yield self._answer(0, count - 1, score(np.stack(kept)))
-        elif due == window:
-            raise ValueError(
-                f'the source has {count} frames, a window needs {window or 1}: give a smaller '
-                '--window'
-            )
+    def _answer(self, clip: _Clip, scores: np.ndarray) -> Recognition:
+        last = clip.first + clip.plan['total_frames'] - 1
+        return Recognition(
+            clip.first, last, *self._best(scores), scores, clip.first_ms, clip.last_ms
+        )
+
+
+class _Clip(NamedTuple):
+    """The frames of a window that the recipe reads.
+
+    ``frames`` are these, uint8 (T, H, W, 3), each once and in order; ``places`` says which of them
+    comes when. ``plan`` is what the sampling step has said of the window, ``first`` the window's
+    first frame in the source.
+    """
+
+    frames: np.ndarray
+    places: np.ndarray
+    plan: dict[str, Any]
+    first: int
+    first_ms: int | None
+    last_ms: int | None
+
+
+Plan = Callable[[int], dict[str, Any]]
+
+
+def _clips(frames: Frames, window: int | None, stride: int | None, plan: Plan) -> Iterator[_Clip]:
+    stride = max(1, (window or 2) // 2) if stride is None else stride
+    if stride < 1 or (window is not None and window < 1):
+        raise ValueError(f'window and stride are 1 frame or more, got {window} and {stride}')
+    if window is None:
+        yield _whole_source(frames, plan)
+    else:
+        yield from _sliding(frames, window, stride, plan(window))
+
+
+def _sliding(frames: Frames, window: int, stride: int, plan: dict[str, Any]) -> Iterator[_Clip]:
+    wanted, places = np.unique(plan['frame_inds'], return_inverse=True)
+    kept: dict[int, np.ndarray] = {}
+    begins: dict[int, int | None] = {}
+    start = count = 0
+    for count, (time_ms, pixels) in enumerate(_timed(frames), start=1):
+        index = count - 1
+        if index >= start and (index - start) % stride == 0:
+            begins[index] = time_ms
+        # Windows begin at `start` and each `stride` frames later; does one of them want this?
+        offsets = index - start - wanted
+        if ((offsets >= 0) & (offsets % stride == 0)).any():
+            kept[index] = _three_channels(pixels)
+        if count == start + window:
+            clip = np.stack([kept[start + offset] for offset in wanted.tolist()])
+            yield _Clip(clip, places, plan, start, begins.pop(start), time_ms)
+            start += stride
+            kept = {index: pixels for index, pixels in kept.items() if index >= start}
+    if start == 0:
+        raise ValueError(
+            f'the source has {count} frames, a window needs {window}: give a smaller --window'
+        )
+
+
+def _whole_source(frames: Frames, plan: Plan) -> _Clip:
+    if isinstance(frames, Iterator):
+        raise ValueError(
+            'the recipe spreads its frames over the whole source, which an iterator gives once: '
+            'hand over a list or a Repeatable, or give a window'
+        )
+    count = len(frames) if isinstance(frames, Sized) else getattr(frames, 'num_frames', 0)
+    for _ in range(2):
+        chosen = plan(count) if count else dict(frame_inds=[])
+        wanted, places = np.unique(chosen['frame_inds'], return_inverse=True)
+        kept, found, first_ms, last_ms = _keep(frames, set(wanted.tolist()))
+        if found == 0:
+            raise ValueError('the source has no frames')
+        if found == count:
+            clip = np.stack([kept[index] for index in wanted.tolist()])
+            return _Clip(clip, places, chosen, 0, first_ms, last_ms)
+        count = found
+    raise ValueError(f'the source gave another number of frames when it was read again: {found}')
+
+
+def _keep(
+    frames: Frames, wanted: set[int]
+) -> tuple[dict[int, np.ndarray], int, int | None, int | None]:
+    kept, found, first_ms, last_ms = {}, 0, None, None
+    for index, (last_ms, pixels) in enumerate(_timed(frames)):
+        first_ms = last_ms if index == 0 else first_ms
+        if index in wanted:
+            kept[index] = _three_channels(pixels)
+        found = index + 1
+    return kept, found, first_ms, last_ms
+
+
+def _timed(frames: Frames) -> Iterator[tuple[int | None, np.ndarray]]:
+    return (frame if isinstance(frame, tuple) else (None, frame) for frame in frames)
+
+
+def _three_channels(pixels: np.ndarray) -> np.ndarray:
+    # The networks read three channels; a pipeline with ToGray makes one of them again.
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
 
 
 # What stock transforms expect of an item of a data set.

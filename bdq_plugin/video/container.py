@@ -14,12 +14,6 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-# By which the videos of a folder are found; what a file is, its content says.
-VIDEO_SUFFIXES = (
-    '.3g2', '.3gp', '.asf', '.avi', '.divx', '.f4v', '.flv', '.m2t', '.m2ts', '.m2v', '.m4v',
-    '.mkv', '.mov', '.mp4', '.mpe', '.mpeg', '.mpg', '.mts', '.mxf', '.ogv', '.ts', '.vob',
-    '.webm', '.wmv',
-)  # fmt: skip
 # Real video files alone: no playlist that names other files, no text that is drawn as a picture.
 _FORMATS = (
     'avi', 'mov', 'matroska', 'mpeg', 'mpegts', 'mpegvideo', 'm4v', 'h264', 'hevc', 'av1', 'obu',

@@ -128,6 +128,20 @@ def moving_frames(count: int, height: int, width: int) -> np.ndarray:
     return np.clip(np.stack(waves, -1) + noise, 0, 255).astype(np.uint8)
 
 
+def encode_anew(
+    source: Path, path: Path, codec: str, pix_fmt: str, options: dict[str, str]
+) -> None:
+    """What `ffmpeg -i SOURCE -c:v CODEC PATH` does: the tags are copied."""
+    with av.open(str(source)) as old, av.open(str(path), 'w') as new:
+        new.metadata.update(old.metadata)
+        stream = new.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height = old.streams.video[0].width, old.streams.video[0].height
+        stream.pix_fmt = pix_fmt
+        for frame in old.decode(video=0):
+            new.mux(stream.encode(frame.reformat(format=pix_fmt)))
+        new.mux(stream.encode())
+
+
 def bare_site(folder: Path, *names: str) -> str:
     """A folder of packages with this one and those named; the code that puts it in force."""
     folder.mkdir()

@@ -19,7 +19,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from bdq_plugin.deploy.video_io import VideoSource
+from bdq_plugin.video.source import VideoSource
 
 _PAYLOAD_TYPE, _CLOCK = 96, 90_000
 _LARGEST = 1400  # bytes of a unit that is sent whole; larger ones go in fragments

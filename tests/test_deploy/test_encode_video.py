@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,15 +17,23 @@ import av
 import numpy as np
 import pytest
 
-from bdq_plugin.deploy import PackedError, PackedReader, StreamingEncoder, encode_clip
+from bdq_plugin.deploy import (
+    PackedError,
+    PackedReader,
+    PackedWriter,
+    StreamingEncoder,
+    background,
+    encode_clip,
+)
 from bdq_plugin.deploy import encoding as encoding_module
+from bdq_plugin.deploy.codes_video import CodesVideoReader
 from bdq_plugin.deploy.encoding import (
     EncodingSummary,
     check_outputs,
     encode_stream,
     fit_frame,
 )
-from bdq_plugin.deploy.video_io import CodesVideoReader, SourceError, VideoSource
+from bdq_plugin.video.source import SourceError, VideoSource
 from tests.test_deploy.conftest import SECRETS, bare_site, moving_frames
 from tests.test_deploy.rtsp_server import RTSPServer, decode_h264, encode_h264
 from tools import encode_video
@@ -214,29 +226,157 @@ def test_max_frames_of_a_camera(tmp_path, encoder_file):
     assert len(PackedReader(tmp_path / 'x.bdq').read()) == 9
 
 
+def printed_frames(printed: str) -> int:
+    return int(re.search(r'^(\d+) frames', printed, re.MULTILINE)[1])
+
+
 def test_stopping_finishes_the_files(
     tmp_path, make_video, frames, encoder_file, monkeypatch, capsys
 ):
-    """Ctrl-C, and SIGTERM as a service manager sends it."""
+    """Ctrl-C, and SIGTERM as a service manager sends it, however often."""
     source, out = make_video(frames), tmp_path / 'x.bdq'
     real, sent = StreamingEncoder.__call__, []
 
     def interrupted(self, frame):
         sent.append(None)
-        if len(sent) == 8:
+        if len(sent) >= 8:
             os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
         return real(self, frame)
 
     monkeypatch.setattr(StreamingEncoder, '__call__', interrupted)
     before = signal.getsignal(signal.SIGTERM)
-    try:
-        assert encode_video.main([str(encoder_file), str(source), str(out)]) == 0
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    assert encode_video.main([str(encoder_file), str(source), str(out)]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before
     reader = PackedReader(out)
-    assert len(reader.read()) == 6 and reader.complete
+    assert len(reader.read()) == 7 and reader.complete
     printed = capsys.readouterr()
-    assert 'stopped' in printed.err and '6 frames' in printed.out
+    assert 'stopped' in printed.err and printed_frames(printed.out) == 7
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_every_frame_that_is_counted_is_in_the_files(tmp_path, make_video, encoder_file, number):
+    """Whenever a signal comes, in the middle of a chunk or of a cluster."""
+    start = bare_site(tmp_path / 'site-packages', 'numpy', 'av')
+    source = make_video(np.tile(moving_frames(50, 24, 32), (30, 1, 1, 1)))
+    outputs = [tmp_path / 'x.bdq', tmp_path / 'x.mkv']
+    arguments = ['tool', str(encoder_file), str(source), *map(str, outputs), '--overwrite']
+    script = (
+        f'{start}sys.path.append({str(REPOSITORY)!r})\nsys.argv = {arguments!r}\n'
+        'import runpy\nrunpy.run_module("tools.encode_video", run_name="__main__")'
+    )
+    counts = set()
+    for delay in (0.0, 0.1):
+        for path in outputs:
+            path.unlink(missing_ok=True)
+        process = subprocess.Popen(
+            [sys.executable, '-I', '-S', '-c', script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not outputs[-1].exists() and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(delay)
+        process.send_signal(number)
+        printed, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        count = printed_frames(printed)
+        counts.add(count)
+        reader = PackedReader(outputs[0])
+        assert len(reader.read()) == count and reader.complete
+        assert len(list(CodesVideoReader(outputs[1]))) == count
+        assert 'it holds' not in printed
+    assert min(counts) < 1499, 'all signals came too late'
+
+
+class Stream:
+    """A source of so many frames, live or not."""
+
+    name, frame_rate, num_frames, bytes_read = 'stream', 25, 0, 0
+
+    def __init__(self, frames: np.ndarray, live: bool) -> None:
+        self.frames, self.live = frames, live
+
+    def __iter__(self):
+        yield from ((40 * i, pixels) for i, pixels in enumerate(self.frames))
+
+
+class SlowWriter(PackedWriter):
+    """Begins to work when it is told that the whole source has come."""
+
+    begin = threading.Event()
+
+    def write(self, codes, time_ms):
+        assert self.begin.wait(60)
+        super().write(codes, time_ms)
+
+
+@pytest.mark.parametrize('live', [True, False])
+def test_a_writer_that_cannot_keep_up(tmp_path, encoder_file, monkeypatch, frames, live):
+    """Of a live stream frames are dropped and counted, a file waits."""
+
+    def open_slow(path, form, shape, frame_rate, **packed):
+        kind = SlowWriter if Path(path).name == 'slow.bdq' else PackedWriter
+        return kind(path, form, shape, frame_rate=frame_rate, **packed)
+
+    clip = np.concatenate([frames] * 2)
+    monkeypatch.setattr(encoding_module, 'open_writer', open_slow)
+    monkeypatch.setattr(background, 'WAITING_BYTES', 5 * frames[0].nbytes)
+    SlowWriter.begin = threading.Event()
+
+    class Source(Stream):
+        def __iter__(self):
+            if not live:
+                SlowWriter.begin.set()
+            yield from super().__iter__()
+            SlowWriter.begin.set()
+
+    outputs = [tmp_path / 'slow.bdq', tmp_path / 'quick.bdq']
+    summary = encode_stream(Source(clip, live), StreamingEncoder(encoder_file), outputs)
+    expected = encode_clip(encoder_file, clip)
+    slow, quick = (summary.outputs[str(path)] for path in outputs)
+    times, codes = zip(*PackedReader(outputs[0]).frames(), strict=True)
+    assert (slow.frames, slow.frames + slow.dropped) == (len(codes), len(expected))
+    assert all(np.array_equal(c, expected[t // 40]) for t, c in zip(times, codes, strict=True))
+    text = '\n'.join(summary.lines())
+    if live:
+        assert slow.frames in (5, 6)
+        assert f'{slow.dropped} frames dropped: this output is too slow' in text
+        assert f'it holds {slow.frames} of the 23 frames' in text
+    else:
+        assert slow.dropped == quick.dropped == 0 and 'dropped' not in text
+        assert np.array_equal(PackedReader(outputs[1]).read(), expected)
+
+
+def test_a_writer_that_fails_stops_the_encoding(tmp_path, encoder_file, monkeypatch, frames):
+    class Failing(PackedWriter):
+        def write(self, codes, time_ms):
+            if time_ms >= 80:
+                raise OSError('the disk is gone')
+            super().write(codes, time_ms)
+
+    monkeypatch.setattr(encoding_module, 'PackedWriter', Failing)
+    endless = Stream(itertools.cycle(frames), live=False)
+    summary = EncodingSummary()
+    with pytest.raises(OSError, match='the disk is gone'):
+        encode_stream(
+            endless, StreamingEncoder(encoder_file), [tmp_path / 'x.bdq'], summary=summary
+        )
+    assert summary.outputs[str(tmp_path / 'x.bdq')].frames == 2
+    assert len(PackedReader(tmp_path / 'x.bdq').read()) == 2
+    assert f'it holds 2 of the {summary.frames} frames' in '\n'.join(summary.lines())
+
+
+def test_the_memory_of_a_long_stream_is_bounded(tmp_path, encoder_file):
+    """However many large frames come; these are 195 MB of codes."""
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 1080, 3), np.uint8)
+    source = Stream([pixels] * 150, live=False)
+    tracemalloc.start()
+    encode_stream(source, StreamingEncoder(encoder_file), [tmp_path / 'x.bdq'])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 110e6, 'a queue of 64 MiB, a chunk of 16, and what is at work'
 
 
 def test_a_camera_that_is_gone(tmp_path, frames, encoder_file):
@@ -347,20 +487,161 @@ def test_a_disk_that_is_full_from_the_start(tmp_path, make_video, frames, encode
         encode_stream(source, StreamingEncoder(encoder_file), [path])
 
 
-def test_a_folder(tmp_path, make_video, frames, encoder_file, capsys):
-    folder = tmp_path / 'in'
-    (folder / 'deep').mkdir(parents=True)
-    make_video(frames).rename(folder / 'deep' / 'a.mkv')
+@pytest.fixture
+def folder(tmp_path, make_video, frames) -> Path:
+    """Three videos, one of them broken, and other files."""
+    folder = tmp_path / 'in.put'
+    (folder / 'deep.er').mkdir(parents=True)
+    make_video(frames).rename(folder / 'deep.er' / 'a.mkv')
+    make_video(frames[::-1], 'b.mp4', codec='libx264', pix_fmt='yuv444p').rename(folder / 'B.MP4')
     (folder / 'broken.mp4').write_text('no video')
-    out = tmp_path / 'out'
-    assert encode_video.main([str(encoder_file), str(folder), str(out)]) == 1
+    (folder / 'notes.txt').write_text('notes')
+    (folder / '._B.MP4').write_text('what macOS leaves')
+    return folder
+
+
+def test_a_folder(tmp_path, folder, frames, encoder_file, capsys):
+    out = tmp_path / 'out.v2'
+    arguments = [str(encoder_file), str(folder), str(out)]
+    assert encode_video.main(arguments) == 1
     printed = capsys.readouterr()
-    assert '1 of 2 videos encoded' in printed.out and 'broken.mp4' in printed.err
-    codes = PackedReader(out / 'deep' / 'a.mkv.bdq').read()
+    assert '2 of 3 videos encoded' in printed.out and 'broken.mp4' in printed.err
+    assert 'not encoded: 1 (broken.mp4)' in printed.err
+    assert 'left out, not named as videos are: 2 (._B.MP4, notes.txt)' in printed.out
+    codes = PackedReader(out / 'deep.er' / 'a.mkv.bdq').read()
     assert np.array_equal(codes, encode_clip(encoder_file, frames))
+    assert sorted(p.name for p in out.rglob('*.bdq')) == ['B.MP4.bdq', 'a.mkv.bdq']
     (tmp_path / 'empty').mkdir()
     assert encode_video.main([str(encoder_file), str(tmp_path / 'empty'), str(out)]) == 1
     assert 'holds no video' in capsys.readouterr().err
+    # Again: what is there is not touched, and is passed over on request.
+    assert encode_video.main(arguments) == 1
+    printed = capsys.readouterr()
+    assert '0 of 3 videos encoded' in printed.out
+    assert printed.err.count('exists: choose another name, --overwrite or --skip-existing') == 2
+    (out / 'B.MP4.bdq').unlink()
+    assert encode_video.main([*arguments, '--skip-existing']) == 1
+    assert '1 of 3 videos encoded, 1 there already' in capsys.readouterr().out
+    (folder / 'broken.mp4').unlink()
+    assert encode_video.main([*arguments, '--skip-existing']) == 0
+    assert '0 of 2 videos encoded, 2 there already' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('kind', ['mkv', 'mp4'])
+def test_a_folder_of_outputs_within_the_folder(folder, encoder_file, kind, capsys):
+    """The second run does not encode what the first has written."""
+    arguments = [str(encoder_file), str(folder), str(folder / 'codes'), '--to', kind]
+    for _ in range(2):
+        assert encode_video.main([*arguments, '--overwrite']) == 1
+        assert '2 of 3 videos encoded' in capsys.readouterr().out
+    names = sorted(p.name for p in (folder / 'codes').rglob('*.*') if p.is_file())
+    assert names == [f'B.MP4.{kind}', f'a.mkv.{kind}']
+    if kind == 'mkv':  # nor does a third into another folder
+        arguments[2] = str(folder / 'others')
+        assert encode_video.main(arguments) == 1
+        assert 'left out, codes already: 2 (codes/B.MP4.mkv, ' in capsys.readouterr().out
+    assert encode_video.main([str(encoder_file), str(folder), str(folder)]) == 1
+    assert 'is the folder of the videos: name another one' in capsys.readouterr().err
+
+
+def test_links_to_folders_are_followed_once(tmp_path, folder, encoder_file, capsys):
+    (tmp_path / 'elsewhere').mkdir()
+    (folder / 'B.MP4').rename(tmp_path / 'elsewhere' / 'B.MP4')
+    (folder / 'link').symlink_to(tmp_path / 'elsewhere')
+    (folder / 'loop').symlink_to(folder)
+    (folder / 'gone.avi').symlink_to('nowhere')
+    (folder / 'a link').symlink_to(folder / 'deep.er')
+    assert encode_video.main([str(encoder_file), str(folder), str(tmp_path / 'out')]) == 1
+    printed = capsys.readouterr()
+    assert '2 of 4 videos encoded' in printed.out
+    assert 'not encoded: 2 (broken.mp4, gone.avi)' in printed.err
+    made = sorted(str(p.relative_to(tmp_path / 'out')) for p in (tmp_path / 'out').rglob('*.bdq'))
+    assert made == ['deep.er/a.mkv.bdq', 'link/B.MP4.bdq']
+
+
+def test_what_breaks_off_in_a_folder_is_not_taken_for_finished(
+    tmp_path, real_data, encoder_file, capsys
+):
+    whole = (real_data / 'kth' / 'videos' / 'person04_running_d1_uncomp.avi').read_bytes()
+    (tmp_path / 'in').mkdir()
+    (tmp_path / 'in' / 'cut.avi').write_bytes(whole[: len(whole) // 2])
+    arguments = [str(encoder_file), str(tmp_path / 'in'), str(tmp_path / 'out'), '--skip-existing']
+    for _ in range(2):
+        assert encode_video.main(arguments) == 1
+        assert '0 of 1 videos encoded' in capsys.readouterr().out
+    (path,) = (tmp_path / 'out').iterdir()
+    assert path.name == 'cut.avi.partial.bdq' and len(PackedReader(path).read()) > 50
+    (tmp_path / 'in' / 'cut.avi').write_bytes(whole)
+    assert encode_video.main(arguments) == 0
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['cut.avi.bdq']
+
+
+def test_stopping_within_a_folder(tmp_path, folder, encoder_file, monkeypatch, capsys):
+    real, sent = StreamingEncoder.__call__, []
+
+    def interrupted(self, frame):
+        sent.append(None)
+        if len(sent) == 17:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, frame)
+
+    monkeypatch.setattr(StreamingEncoder, '__call__', interrupted)
+    (folder / 'broken.mp4').unlink()
+    arguments = [str(encoder_file), str(folder), str(tmp_path / 'out')]
+    assert encode_video.main(arguments) == 1
+    printed = capsys.readouterr()
+    assert '1 of 2 videos encoded' in printed.out
+    assert 'stopped; 1 videos are left. Go on with --skip-existing' in printed.err
+    assert encode_video.main([*arguments, '--skip-existing']) == 0
+    assert '1 of 2 videos encoded, 1 there already' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('suffix', ['MTS', '3gp', 'flv', 'Mov', 'M2TS', 'WebM'])
+def test_extensions_of_videos(tmp_path, make_video, frames, encoder_file, suffix, capsys):
+    codec = 'libvpx' if suffix == 'WebM' else 'libx264'
+    path = make_video(frames[:, :36, :50], f'x.{suffix.lower()}', codec=codec, pix_fmt='yuv420p')
+    (tmp_path / 'in').mkdir()
+    path.rename(tmp_path / 'in' / f'x.{suffix}')
+    assert encode_video.main([str(encoder_file), str(tmp_path / 'in'), str(tmp_path / 'out')]) == 0
+    assert '1 of 1 videos encoded' in capsys.readouterr().out
+    assert len(PackedReader(tmp_path / 'out' / f'x.{suffix}.bdq').read()) == 11
+
+
+@pytest.mark.parametrize('name', ['10:20:30.mkv', 'caf\udce9.mkv', 'ca fé%20.mkv', 'rtsp:x.mkv'])
+def test_names_of_any_kind(tmp_path, make_video, frames, encoder_file, name, monkeypatch, capsys):
+    """With colons, and in bytes that are no UTF-8; alone and in a folder."""
+    (tmp_path / 'in').mkdir()
+    make_video(frames).rename(tmp_path / 'in' / name)
+    monkeypatch.chdir(tmp_path / 'in')
+    outputs = [f'{name}.{kind}' for kind in ('bdq', 'mkv', 'mp4')]
+    assert encode_video.main([str(encoder_file), name, *outputs]) == 0
+    printed = capsys.readouterr().out
+    assert '11 frames' in printed and printed.encode()
+    expected = encode_clip(encoder_file, frames)
+    assert np.array_equal(PackedReader(outputs[0]).read(), expected)
+    assert np.array_equal(np.stack(list(CodesVideoReader(outputs[1]))), expected)
+    for path in outputs:
+        os.unlink(path)
+    assert encode_video.main([str(encoder_file), '.', str(tmp_path / 'out'), '--to', 'mkv']) == 0
+    made = CodesVideoReader(tmp_path / 'out' / f'{name}.mkv')
+    assert np.array_equal(np.stack(list(made)), expected)
+
+
+def test_codes_are_not_encoded_again(tmp_path, make_video, frames, encoder_file, capsys):
+    outputs = [str(tmp_path / 'x.bdq'), str(tmp_path / 'x.mkv')]
+    assert encode_video.main([str(encoder_file), str(make_video(frames)), *outputs]) == 0
+    for path in outputs:
+        assert encode_video.main([str(encoder_file), path, str(tmp_path / 'y.bdq')]) == 1
+        assert f'{path} holds codes already' in capsys.readouterr().err
+
+
+def test_a_source_of_one_frame(tmp_path, make_video, frames, encoder_file, capsys):
+    source, out = make_video(frames[:1]), tmp_path / 'x.bdq'
+    assert encode_video.main([str(encoder_file), str(source), str(out)]) == 1
+    assert 'a difference needs two frames' in capsys.readouterr().err and not out.exists()
+    arguments = [str(encoder_file), str(make_video(frames)), str(out), '--every', '12']
+    assert encode_video.main(arguments) == 1
+    assert 'of 12 every 12 is read' in capsys.readouterr().err
 
 
 def test_outputs_are_checked_before_anything_is_written(tmp_path, make_video, frames):
@@ -372,6 +653,11 @@ def test_outputs_are_checked_before_anything_is_written(tmp_path, make_video, fr
         check_outputs(str(source), [tmp_path / 'x.avi'], overwrite=False)
     with pytest.raises(FileNotFoundError, match='no folder'):
         check_outputs(str(source), [tmp_path / 'a' / 'x.bdq'], overwrite=False)
+    with pytest.raises(ValueError, match='given twice'):
+        check_outputs(str(source), ['x.bdq', './x.bdq'], overwrite=False)
+    (tmp_path / 'folder.bdq').mkdir()
+    with pytest.raises(IsADirectoryError, match='is a folder'):
+        check_outputs(str(source), [tmp_path / 'folder.bdq'], overwrite=True)
     (tmp_path / 'x.bdq').write_text('')
     with pytest.raises(FileExistsError, match='--overwrite'):
         check_outputs(str(source), [tmp_path / 'x.bdq'], overwrite=False)

@@ -6,8 +6,8 @@ import torch
 
 from bdq_plugin.deploy import encode_clip
 from bdq_plugin.deploy.export import OPSET, FrameStep, SoftClip, export_encoder, export_program
-from bdq_plugin.deploy.video_io import VideoSource
 from bdq_plugin.encoders import build_encoder, save_encoder
+from bdq_plugin.video.source import VideoSource
 from tests.test_deploy.conftest import moving_frames
 from tools import export as export_tool
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import errno
+import json
+import lzma
 import os
 import struct
 import subprocess
 import sys
 import textwrap
+import tracemalloc
+import zlib
 from fractions import Fraction
 
 import numpy as np
@@ -174,21 +178,135 @@ def test_a_full_disk_leaves_a_valid_file(tmp_path, encoder_file):
     assert f'the {len(given_frames)} frames encoded so far' in str(error.value)
 
 
-@pytest.mark.parametrize('compression', ['zlib', 'context'])
-def test_a_chunk_cannot_expand_without_bound(tmp_path, encoder_file, compression):
-    import zlib
+def forge(path, form, shape, compression, frames, payload, **header) -> None:
+    """A file with right checksums whose only chunk is ``payload``."""
+    header = dict(
+        version=1,
+        form=form.to_dict(),
+        shape=shape,
+        frame_rate=[25, 1],
+        chunk_frames=frames,
+        compression=compression,
+        **header,
+    )
+    text = json.dumps(header).encode()
+    head = struct.pack('<II', frames, len(payload))
+    path.write_bytes(
+        struct.pack('<8sII', b'BDQCODES', len(text), zlib.crc32(text))
+        + text
+        + b'BDQC'
+        + head
+        + struct.pack('<I', zlib.crc32(payload, zlib.crc32(head)))
+        + payload
+    )
 
-    path, shape = tmp_path / 'x.bdq', (4000, 4000)
-    with PackedWriter(path, load_form(encoder_file), shape, compression=compression) as writer:
-        writer.write(np.zeros(shape, np.uint8), 0)
-    whole = path.read_bytes()
-    start = whole.index(b'BDQC', 8)
-    bomb = zlib.compress(bytes(50_000_000)) if compression == 'zlib' else bytes(1000)
-    head = struct.pack('<II', 3, len(bomb))
-    crc = zlib.crc32(bomb, zlib.crc32(head))
-    path.write_bytes(whole[:start] + struct.pack('<4sIII', b'BDQC', 3, len(bomb), crc) + bomb)
-    with pytest.raises(PackedError, match='no chunk begins here|another number of codes'):
+
+@pytest.mark.parametrize('compression', COMPRESSIONS)
+def test_what_a_file_claims_costs_no_memory(tmp_path, encoder_file, compression):
+    """A small file of 100 frames of two megapixels, which it may really hold."""
+    path, frames, shape = tmp_path / 'x.bdq', 100, (1080, 1920)
+    values = frames * shape[0] * shape[1]
+    raw = bytes(8 * frames + values // 2)
+    if compression == 'context':
+        payload = bytes(8 * frames + values // 8000)
+    elif compression == 'zstd':
+        zstandard = pytest.importorskip('zstandard')
+        payload = zstandard.compress(raw)
+    else:
+        payload = zlib.compress(raw, 1) if compression == 'zlib' else lzma.compress(raw, preset=0)
+    del raw
+    forge(path, load_form(encoder_file), shape, compression, frames, payload)
+    assert path.stat().st_size < values / 200
+    first = next(iter(PackedReader(path)))  # whatever is imported and compiled only once
+    tracemalloc.start()
+    try:
+        given = PackedReader(path).frames()
+        for _, (time_ms, codes) in zip(range(3), given, strict=False):
+            assert time_ms == 0 and np.array_equal(codes, first)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * first.size + 2 * len(payload)
+
+
+@pytest.mark.parametrize('compression', ['zstd', 'zlib', 'lzma'])
+def test_a_chunk_of_another_size_than_it_says(tmp_path, encoder_file, compression):
+    if compression == 'zstd' and not has_zstd():
+        compression = 'zlib'
+    compress = {'zlib': zlib.compress, 'lzma': lzma.compress}.get(compression)
+    if compress is None:
+        import zstandard
+
+        compress = zstandard.compress
+    path, form = tmp_path / 'x.bdq', load_form(encoder_file)
+    for codes in (3 * 40 - 1, 3 * 40 + 1, 6 * 10**7):
+        forge(path, form, (8, 10), compression, 3, compress(bytes(24 + codes)))
+        tracemalloc.start()
+        with pytest.raises(PackedError, match='another number of codes'):
+            PackedReader(path).read()
+        assert tracemalloc.get_traced_memory()[1] < 3 * 10**7
+        tracemalloc.stop()
+    forge(path, form, (8, 10), compression, 3, compress(bytes(24 + 120))[:-6])
+    with pytest.raises(PackedError, match='after frame'):
         PackedReader(path).read()
+    sixteen = dict(form.to_dict(), thresholds=form.thresholds[:9])
+    forge(path, CameraForm.from_dict(sixteen), (8, 10), compression, 1, compress(b'\xbb' * 48))
+    with pytest.raises(PackedError, match='11 is no level of the encoder'):
+        PackedReader(path).read()
+
+
+def test_a_length_that_the_file_does_not_have(tmp_path, encoder_file):
+    path = tmp_path / 'x.bdq'
+    forge(path, load_form(encoder_file), (4000, 4000), 'zlib', 30, b'')
+    data = path.read_bytes()
+    path.write_bytes(data[:-8] + struct.pack('<II', 200_000_000, 0))
+    reader = PackedReader(path)
+    tracemalloc.start()
+    with pytest.raises(PackedError, match='breaks off'):
+        next(iter(reader))
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    'header',
+    [
+        dict(shape=[16384, 16384]),
+        dict(shape=[-4, -4]),
+        dict(shape=[4, 4, 4, 4]),
+        dict(frame_rate=[0, 1]),
+        dict(frame_rate=[1, 0]),
+        dict(frame_rate=[1e999, 1]),
+        dict(frame_rate=['1e999999999']),
+        dict(frame_rate=[10**9, 1]),
+        dict(chunk_frames='many'),
+        '[' * 100_000,
+    ],
+    ids=lambda header: str(header)[:30],
+)
+def test_headers_that_no_writer_makes(tmp_path, encoder_file, header):
+    path, form = tmp_path / 'x.bdq', load_form(encoder_file)
+    forge(path, form, (4, 4), 'zlib', 1, b'')
+    data = path.read_bytes()
+    size = struct.unpack('<I', data[8:12])[0]
+    if isinstance(header, dict):
+        header = json.dumps({**json.loads(data[16 : 16 + size]), **header})
+    text = header.encode()
+    path.write_bytes(struct.pack('<8sII', b'BDQCODES', len(text), zlib.crc32(text)) + text)
+    with pytest.raises(PackedError, match=r'x\.bdq'):
+        PackedReader(path)
+
+
+def test_large_frames_make_short_chunks(tmp_path, encoder_file):
+    codes = codes_of(16, (3, 1080, 1920, 3))
+    with PackedWriter(tmp_path / 'x.bdq', load_form(encoder_file), codes.shape[1:]) as writer:
+        assert writer.chunk_frames == 2
+        for i, frame in enumerate(codes):
+            writer.write(frame, 40 * i)
+        assert writer.frames == 2
+    reader = PackedReader(tmp_path / 'x.bdq')
+    assert (writer.frames, reader.num_frames, reader.chunk_frames) == (3, 3, 2)
+    assert np.array_equal(reader.read(), codes)
 
 
 @pytest.mark.parametrize('levels', [2, 3, 16])
@@ -261,3 +379,9 @@ def test_mistakes_of_callers(tmp_path, encoder_file):
         writer.write(np.zeros((5, 4), np.uint8), 0)
     with pytest.raises(ValueError, match='levels from 0 to 15, got 16'):
         writer.write(np.full((4, 4), 16, np.uint8), 0)
+    with pytest.raises(ValueError, match='values at most'):
+        PackedWriter(tmp_path / 'a.bdq', form, (16384, 16384))
+    writer = PackedWriter(tmp_path / 'a.bdq', form, (4, 4))
+    writer.write(np.zeros((4, 4), np.uint8), 40)
+    with pytest.raises(ValueError, match='39 ms is behind'):
+        writer.write(np.zeros((4, 4), np.uint8), 39)

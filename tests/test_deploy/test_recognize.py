@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -15,13 +16,13 @@ from mmengine.logging.history_buffer import HistoryBuffer
 
 from bdq_plugin.deploy import PackedWriter, encode_clip
 from bdq_plugin.deploy.encoding import encode_stream
-from bdq_plugin.deploy.recognition import ActionRecognizer
+from bdq_plugin.deploy.recognition import ActionRecognizer, Repeatable
 from bdq_plugin.deploy.streaming import StreamingEncoder
-from bdq_plugin.deploy.video_io import VideoSource
 from bdq_plugin.encoders import build_encoder, save_encoder
 from bdq_plugin.safe_load import load_checkpoint
+from bdq_plugin.video.source import VideoSource
 from tests.conftest import REPOSITORY
-from tests.test_deploy.conftest import moving_frames
+from tests.test_deploy.conftest import encode_anew, moving_frames
 from tests.test_deploy.rtsp_server import RTSPServer, encode_h264
 from tools import encode_video, recognize
 
@@ -358,3 +359,131 @@ def test_a_checkpoint_runs_no_code(tmp_path, checkpoint):
     state = load_checkpoint(checkpoint)['state_dict']
     assert state.keys() == trusted.keys()
     assert all(torch.equal(state[name], trusted[name]) for name in trusted)
+
+
+SPREAD = dict(type='UniformSample', clip_len=16, test_mode=True)
+
+
+@pytest.mark.parametrize('announced', [None, 0, 90, 20, 200, 10**9])
+def test_the_length_of_a_whole_source(announced):
+    """Right, wrong or not announced: the frames are those that the recipe's sampler picks."""
+    recognizer = ActionRecognizer(stage_two(sampling=SPREAD))
+    frames = moving_frames(90, 24, 32)
+    (expected,) = recognizer.on_frames(frames)
+    timed = [(40 * i + i % 3, pixels) for i, pixels in enumerate(frames)]
+    source = timed if announced is None else Repeatable(lambda: iter(timed), announced)
+    (answer,) = recognizer.on_frames(source)
+    assert np.array_equal(answer.scores, expected.scores)
+    assert answer[:4] == expected[:4] and (answer.first, answer.last) == (0, 89)
+    assert (answer.first_ms, answer.last_ms) == (0, 3562) and expected.last_ms is None
+
+
+def test_a_source_that_cannot_be_read_twice():
+    recognizer = ActionRecognizer(stage_two(sampling=SPREAD))
+    frames = moving_frames(20, 24, 32)
+    with pytest.raises(ValueError, match='hand over a list or a Repeatable, or give a window'):
+        list(recognizer.on_frames(iter(frames)))
+    assert len(list(recognizer.on_frames(iter(frames), window=20))) == 1
+    lengths = iter([20, 19])
+    changing = Repeatable(lambda: iter(frames[: next(lengths)]))
+    with pytest.raises(ValueError, match='another number of frames when it was read again: 19'):
+        list(recognizer.on_frames(changing))
+
+
+@pytest.mark.parametrize(
+    ('sampling', 'options'),
+    [
+        (SPREAD, {}),
+        (SPREAD, dict(window=150, stride=75)),
+        (dict(CONSECUTIVE, frame_interval=8), {}),
+    ],
+    ids=['whole source', 'windows', 'frames apart'],
+)
+def test_only_frames_that_are_read_are_kept(sampling, options):
+    """Of 300 frames of 920 KB, which would be 276 MB."""
+    recognizer = ActionRecognizer(stage_two(sampling=sampling, short_side=24))
+    pattern = moving_frames(1, 480, 640)[0]
+
+    def begin():
+        return ((40 * i, np.roll(pattern, i, axis=1)) for i in range(300))
+
+    list(recognizer.on_frames([pattern] * 150))  # what is imported once
+    tracemalloc.start()
+    answers = list(recognizer.on_frames(Repeatable(begin, 300), **options))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert answers[-1].last_ms > 40 * 200
+    # Kept, stacked and copied by the pipeline.
+    assert peak < 5 * 16 * pattern.nbytes
+
+
+@pytest.mark.parametrize('stride', [1, 3, 16, 25])
+def test_windows_of_any_stride(stride):
+    recognizer = ActionRecognizer(stage_two(sampling=SPREAD))
+    frames = moving_frames(70, 24, 32)
+    answers = list(recognizer.on_frames(iter(frames), window=20, stride=stride))
+    assert [a.first for a in answers] == list(range(0, 51, stride))
+    for answer in answers[:: max(1, len(answers) // 4)]:
+        (alone,) = recognizer.on_frames(frames[answer.first : answer.last + 1])
+        assert np.array_equal(alone.scores, answer.scores)
+
+
+def test_windows_of_a_variable_rate_carry_their_own_times(tmp_path, checkpoint, make_video, capsys):
+    times = [*range(0, 3000, 100), *range(4000, 5000, 25)]
+    frames = moving_frames(70, 48, 64)
+    source = make_video(frames, times_ms=times)
+    arguments = [str(checkpoint.with_suffix('.py')), str(checkpoint)]
+    encoder = save_encoder(build_encoder('bdq_hard'), tmp_path / 'encoder.json')
+    codes = [str(tmp_path / 'x.bdq'), str(tmp_path / 'x.mkv')]
+    assert encode_video.main([str(encoder), str(source), *codes]) == 0
+    capsys.readouterr()
+    # Codes begin with the second frame, and so does each of their windows.
+    for path, begin, second in [(str(source), 0, 4.6), *((path, 0.1, 4.525) for path in codes)]:
+        assert recognize.main([*arguments, path, '--stride', '54']) == 0
+        lines = [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
+        assert [float(line[0]) for line in lines] == pytest.approx([0, second, 0], abs=0.006)
+        # The last frame is shown for as long as one of the nominal rate.
+        assert 4.97 < float(lines[1][2]) + begin < 5.1 and lines[1][2] == lines[2][2]
+
+
+def test_a_copy_of_codes_is_not_taken_for_a_clear_video(tmp_path, checkpoint, make_video, capsys):
+    encoder = save_encoder(build_encoder('bdq_hard'), tmp_path / 'encoder.json')
+    codes, copy = tmp_path / 'x.mkv', tmp_path / 'copy.mkv'
+    source = make_video(moving_frames(40, 48, 64))
+    assert encode_video.main([str(encoder), str(source), str(codes)]) == 0
+    encode_anew(codes, copy, 'libx264', 'yuv420p', {})
+    capsys.readouterr()
+    arguments = [str(checkpoint.with_suffix('.py')), str(checkpoint), str(copy)]
+    assert recognize.main(arguments) == 1
+    printed = capsys.readouterr()
+    assert printed.out == '' and 'someone has encoded the codes anew' in printed.err
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'box\nclap\nwave',
+        '\ufeffbox\r\nclap\r\n\r\nwave\r\n\r\n'.encode(),
+        '\n  box \n\tclap\n\nwave'.encode('utf-16'),
+        '\ufeffbox\rclap\rwave\r'.encode('utf-16-be'),
+    ],
+    ids=['no last newline', 'byte order mark', 'utf-16', 'old Macintosh'],
+)
+def test_files_of_labels(tmp_path, data):
+    (tmp_path / 'labels.txt').write_bytes(data)
+    assert recognize.read_labels([str(tmp_path / 'labels.txt')]) == ['box', 'clap', 'wave']
+
+
+def test_files_of_labels_that_are_none(tmp_path):
+    path = tmp_path / 'labels.txt'
+    for data, message in [
+        ('stehen\nstürzen\n'.encode('latin-1'), 'line 2: not UTF-8 text; save the file'),
+        (b'\n\n', 'has no line'),
+        ('box\nclap\n'.encode('utf-16-le'), 'zero bytes'),
+    ]:
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=message):
+            recognize.read_labels([str(path)])
+    with pytest.raises(FileNotFoundError, match=r'no file of labels labells\.txt'):
+        recognize.read_labels(['labells.txt'])
+    assert recognize.read_labels(['box']) == ['box'] and recognize.read_labels(None) is None

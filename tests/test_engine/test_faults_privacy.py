@@ -18,10 +18,10 @@ from bdq_plugin.datasets.preparation import prepare_kth
 from bdq_plugin.datasets.synthetic import make_kth
 from bdq_plugin.deploy.encoding import encode_stream
 from bdq_plugin.deploy.streaming import StreamingEncoder
-from bdq_plugin.deploy.video_io import open_source
 from bdq_plugin.encoders import build_encoder, save_encoder
 from bdq_plugin.engine.guards import TrainingFault
 from bdq_plugin.engine.launch import train
+from bdq_plugin.video.source import open_source
 from bdq_plugin.visualization.report import Options, write_report
 
 from ..conftest import SyntheticKTH

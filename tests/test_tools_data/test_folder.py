@@ -176,7 +176,10 @@ walking/ben_2.mp4,"hop, skip",Zoë,2"""
 def test_tables_as_programs_write_them(prepare, tmp_path, delimiter, encoding, prefix):
     text = TABLE.replace('hop, skip', 'hop! skip').replace(',', delimiter).replace('!', ',')
     text = prefix + text.replace('\n', '\r\n')
-    _, rows = prepare(table=write(tmp_path / 'clips.csv', text, encoding))
+    report, rows = prepare(table=write(tmp_path / 'clips.csv', text, encoding))
+    assert ("not UTF-8 and was read as Windows-1252, as in 'Zoë'" in str(report)) == (
+        encoding == 'cp1252'
+    )
     assert [(row['action'], row['subject'], row['take']) for row in rows] == [
         ('hop', 'Anna', 1), ('hop', 'Anna', 2), ('hop, skip', 'Zoë', 1), ('hop, skip', 'Zoë', 2),
     ]  # fmt: skip
