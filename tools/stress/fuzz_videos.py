@@ -50,7 +50,8 @@ from video_kinds import write_kinds
 
 from bdq_plugin.engine.launch import write_json
 from bdq_plugin.version import __version__
-from bdq_plugin.video.container import VIDEO_SUFFIXES, VideoError
+from bdq_plugin.video.container import VideoError
+from bdq_plugin.video.files import VIDEO_SUFFIXES
 from bdq_plugin.video.isolation import IsolatedVideo
 from bdq_plugin.video.pixels import RGBConverter
 from bdq_plugin.video.source import SourceError, VideoSource
