@@ -1,5 +1,8 @@
 """Stock parts of the stack work where the pinned versions fail."""
 
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -56,3 +59,19 @@ def test_color_jitter_of_a_whole_pipeline():
     for _ in range(20):
         results = ColorJitter()(dict(imgs=list(images)))
         assert [img.shape for img in results['imgs']] == [(8, 8, 3)] * 4
+
+
+@pytest.mark.parametrize(('name', 'admitted'), [('onedl-mmcv', True), ('mmcv', False)])
+def test_a_newer_mmcv_is_admitted_from_onedl_alone(name, admitted):
+    script = f"""
+import importlib.metadata
+import mmcv
+mmcv.__version__, stock = '2.3.6', importlib.metadata.version
+importlib.metadata.version = lambda name: '2.3.6' if name == '{name}' else stock(name)
+import bdq_plugin
+import mmaction
+assert mmcv.__version__ == '2.3.6'
+"""
+    result = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
+    assert (result.returncode == 0) == admitted, result.stderr
+    assert admitted or 'MMCV==2.3.6 is used but incompatible' in result.stderr
