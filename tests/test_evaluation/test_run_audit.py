@@ -9,21 +9,17 @@ from mmaction.registry import TRANSFORMS
 from bdq_plugin.datasets import PackSubjectInputs
 from bdq_plugin.encoders import build_encoder, save_encoder
 from bdq_plugin.evaluation import audit as audit_module
-from bdq_plugin.evaluation.attackers import SequenceAttacker, build_panel
+from bdq_plugin.evaluation.attackers import TemplateAttacker
 from bdq_plugin.evaluation.audit import run_audit
 from bdq_plugin.evaluation.candidates import output_forms, resolve_encoder
-from bdq_plugin.evaluation.clips import check_attributes, load_fold
+from bdq_plugin.evaluation.clips import check_attributes
 from bdq_plugin.evaluation.pooling import pool
-from bdq_plugin.evaluation.results import Cell, claim, read_result
+from bdq_plugin.evaluation.results import Cell, claim, comparable, differences, read_result
 from bdq_plugin.evaluation.settings import Panel, load_data, load_panel
 from bdq_plugin.evaluation.tables import audit_table
 from bdq_plugin.models import BDQDataPreprocessor
 
-CELL = Cell('kth', 'scenario', 1, 'none', 'soft', 0, 'tiny')
-
-
-def without_times(result: dict) -> dict:
-    return {k: v for k, v in result.items() if k != 'seconds'}
+CELL = Cell('kth', 'subsequence', 1, 'none', 'soft', 0, 'tiny')
 
 
 def test_a_result_says_all_that_is_behind_it(kth_data, tiny_panel, folders) -> None:
@@ -31,22 +27,23 @@ def test_a_result_says_all_that_is_behind_it(kth_data, tiny_panel, folders) -> N
     encoder = build_encoder('pass_through')
     result = run_audit(encoder, CELL, kth_data, tiny_panel, log=lines.append, **folders)
     on_disk = json.loads(CELL.path(folders['results']).read_text())
-    assert without_times(on_disk) == json.loads(
-        json.dumps({**without_times(result), 'fingerprint': on_disk['fingerprint']})
-    )
-    assert on_disk['cell']['encoder'] == 'none'
-    assert set(on_disk['figures']) == {'action', 'frame'}
-    figures = on_disk['figures']['frame']
-    assert {'frame_top1', 'vote_top1', 'train_accuracy', 'chance', 'majority'} <= set(figures)
-    assert figures['interval']['method'] == 'Wilson 95%, 24 clips'
-    assert on_disk['headline']['network'] == 'frame'
+    assert on_disk == json.loads(json.dumps(result))
+    assert on_disk['cell']['encoder'] == 'none' and on_disk['panel'] == tiny_panel.networks
+    assert list(on_disk['attackers']) == ['action', 'frame', 'template', 'ensemble']
+    for record in on_disk['attackers'].values():
+        count = 2 if record['target'] == 'action' else 3
+        assert {len(scores) for scores in record['scores']} == {count}
+        assert len(record['scores']) == len(on_disk['test']['ids']) == 12
+    assert on_disk['chosen'] in ('frame', 'template', 'ensemble')
+    assert set(on_disk['controls']) == {'permuted', 'length'}
     assert on_disk['protocol_audit']['identity_defined'] is True
     assert {'torch', 'mmengine', 'mmaction2', 'python'} <= set(on_disk['versions'])
-    assert len(on_disk['answers']['frame']['predicted']) == len(on_disk['test']['ids']) == 24
-    assert on_disk['machine']['cpu_count'] >= 1
+    assert on_disk['machine']['cpu_count'] >= 1 and len(on_disk['date']) == 10
+    (row,) = pool([on_disk])
+    assert row.leakage.value >= row.attackers['template'].value > 2 / 3
     # The audit of the protocol comes before any training.
     told = '\n'.join(lines)
-    assert told.index('test shares with train') < told.index('vote_top1')
+    assert told.index('test shares with train') < told.index('training action')
     assert not (folders['work_dir'] / CELL.key).exists()
 
 
@@ -55,7 +52,7 @@ def test_a_finished_cell_is_not_computed_again(kth_data, tiny_panel, folders, mo
     first = run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
     monkeypatch.setattr(audit_module, '_compute', None)
     again = run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
-    assert again['figures'] == json.loads(json.dumps(first['figures']))
+    assert again == json.loads(json.dumps(first))
     with pytest.raises(ValueError, match='another encoder, panel or data'):
         run_audit(build_encoder('d'), CELL, kth_data, tiny_panel, **folders)
 
@@ -64,36 +61,27 @@ def test_a_killed_audit_continues_and_gives_the_same(
     kth_data, tiny_panel, folders, tmp_path: Path, monkeypatch
 ) -> None:
     encoder, whole = build_encoder('d'), dict(folders, results=tmp_path / 'whole')
-    # The one that is killed starts from a network that an earlier process trained.
-    backbone = tiny_panel.networks['frame']['backbone']
-    sequence = dict(
-        type='RecurrentAttacker', backbone=backbone, start_from='frame', recipe=dict(epochs=2)
-    )
-    tiny_panel = replace(tiny_panel, networks=dict(tiny_panel.networks, sequence=sequence))
     expected = run_audit(encoder, CELL, kth_data, tiny_panel, **whole)
-    run_network, trained = audit_module._run_network, []
+    run_member, trained = audit_module.run_member, []
 
-    def killed_at_sequence(network, *args):
-        if isinstance(network, SequenceAttacker):
+    def killed_at_template(build, *args, **kwargs):
+        if isinstance(build(), TemplateAttacker):
             raise KeyboardInterrupt
-        trained.append(type(network).__name__)
-        return run_network(network, *args)
+        return counted(build, *args, **kwargs)
 
-    monkeypatch.setattr(audit_module, '_run_network', killed_at_sequence)
+    def counted(build, *args, **kwargs):
+        trained.append(type(build()).__name__)
+        return run_member(build, *args, **kwargs)
+
+    monkeypatch.setattr(audit_module, 'run_member', killed_at_template)
     with pytest.raises(KeyboardInterrupt):
         run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
     assert not list(folders['results'].rglob('*.json')) if folders['results'].exists() else True
-
-    def counted(network, *args):
-        trained.append(type(network).__name__)
-        return run_network(network, *args)
-
-    monkeypatch.setattr(audit_module, '_run_network', counted)
+    monkeypatch.setattr(audit_module, 'run_member', counted)
     result = run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
-    assert trained == ['ClipAttacker', 'FrameAttacker', 'RecurrentAttacker']
-    assert without_times(json.loads(json.dumps(result))) == without_times(
-        json.loads(json.dumps(expected))
-    )
+    assert trained == ['ClipAttacker', 'FrameAttacker', 'TemplateAttacker']
+    pair = (json.loads(json.dumps(each)) for each in (result, expected))
+    assert differences(*map(comparable, pair)) == []
 
 
 def test_a_claimed_cell_is_left_to_its_process(kth_data, tiny_panel, folders) -> None:
@@ -104,44 +92,77 @@ def test_a_claimed_cell_is_left_to_its_process(kth_data, tiny_panel, folders) ->
     assert not folders['results'].exists()
 
 
-def test_mistakes_come_out_before_any_training(kth_data, tiny_panel, folders, monkeypatch) -> None:
-    monkeypatch.setattr(audit_module, '_run_network', None)
+def test_mistakes_come_out_before_any_training(
+    kth_data, tiny_panel, folders, monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(audit_module, 'run_member', None)
     encoder = build_encoder('pass_through')
+
+    def run_with(cell: Cell = CELL, **networks: dict) -> None:
+        panel = replace(tiny_panel, networks=dict(tiny_panel.networks, **networks))
+        run_audit(encoder, cell, kth_data, panel, **folders)
+
     wrong = dict(tiny_panel.networks['frame'], backbone=dict(type='SmallConv2d', in_channels=3))
-    panel = replace(tiny_panel, networks=dict(tiny_panel.networks, wrong=wrong))
-    with pytest.raises(ValueError, match="'wrong' cannot attack clips"):
-        run_audit(encoder, CELL, kth_data, panel, **folders)
+    with pytest.raises(ValueError, match="'wrong': FrameAttacker cannot read clips of 1 channels"):
+        run_with(wrong=wrong)
+    with pytest.raises(ValueError, match="no attacker 'Nobody': choose one of ClipAttacker"):
+        run_with(wrong=dict(type='Nobody'))
+    torch.save(dict(weight=torch.zeros(3)), tmp_path / 'other.pt')
+    with pytest.raises(ValueError, match="does not hold MobileNetV2's weights"):
+        run_with(wrong=dict(type='PretrainedAttacker', weights=str(tmp_path / 'other.pt')))
     with pytest.raises(ValueError, match='fold'):
-        run_audit(encoder, replace(CELL, fold=9), kth_data, tiny_panel, **folders)
-    with pytest.raises(ValueError, match='unknown protocol'):
-        run_audit(encoder, replace(CELL, protocol='mine'), kth_data, tiny_panel, **folders)
+        run_with(replace(CELL, fold=9))
+    with pytest.raises(ValueError, match='mine'):
+        run_with(replace(CELL, protocol='mine'))
+    with pytest.raises(ValueError, match='all training clips are of one unit'):
+        run_with(replace(CELL, protocol='scenario'))
+
+
+def test_an_attacker_without_its_file_is_left_out_with_a_line(
+    kth_data, tiny_panel, folders
+) -> None:
+    networks = dict(
+        template=tiny_panel.networks['template'], pretrained=dict(type='PretrainedAttacker')
+    )
+    panel = replace(tiny_panel, networks=networks, controls=())
+    lines = []
+    encoder = build_encoder('d')
+    result = run_audit(encoder, CELL, kth_data, panel, log=lines.append, **folders)
+    assert list(result['attackers']) == ['template'] and 'pretrained' in result['left_out']
+    assert any('pretrained is left out: no file of pretrained weights' in line for line in lines)
+    alone = replace(panel, networks=dict(pretrained=networks['pretrained']))
+    with pytest.raises(ValueError, match='no attacker of the panel can take part'):
+        run_audit(encoder, replace(CELL, seed=1), kth_data, alone, **folders)
 
 
 def test_a_panel_needs_an_attacker(tiny_panel) -> None:
+    action = {'action': tiny_panel.networks['action']}
     with pytest.raises(ValueError, match='has no attacker'):
-        Panel('mine', {'action': tiny_panel.networks['action']})
-    with pytest.raises(ValueError, match='learned_from'):
-        replace(tiny_panel, learned_from=1.5)
+        Panel('mine', action)
+    with pytest.raises(ValueError, match='control_from'):
+        replace(tiny_panel, control_from=1.5)
+    with pytest.raises(ValueError, match='is all of the others together'):
+        replace(tiny_panel, networks=dict(ensemble=tiny_panel.networks['frame']))
+    with pytest.raises(ValueError, match='no control scenery'):
+        replace(tiny_panel, controls=('scenery',))
+    alone = dict(frame=tiny_panel.networks['frame'])
+    with pytest.raises(ValueError, match='need a network for the action'):
+        replace(tiny_panel, networks=alone, controls=('label',))
 
 
 def test_shipped_panels_and_data() -> None:
     quick, full = load_panel('quick'), load_panel('full')
-    assert list(quick.networks) == ['action', 'frame', 'clip', 'recurrent']
+    assert {'action', 'frame'} <= set(quick.networks) <= set(full.networks)
     assert {'probe', 'transformer', 'inversion'} <= set(full.networks)
-    short = load_panel('quick', {'panel.frame.recipe.epochs': 1, 'panel.clip': None})
-    assert short.networks['frame']['recipe']['epochs'] == 1 and 'clip' not in short.networks
-    assert load_data('ixmas').dataset['type'] == 'IXMASDataset'
+    short = load_panel('quick', {'panel.frame.recipe.max_epochs': 30, 'panel.texture': None})
+    assert short.networks['frame']['recipe']['max_epochs'] == 30
+    assert 'texture' not in short.networks
+    assert load_panel('templates').controls == ('permuted', 'border', 'length')
+    assert load_data('ixmas').sampling.kind == load_data('kth').sampling.kind == 'consecutive'
     assert load_data('kth', data_root='/x').dataset['data_prefix'] == dict(video='/x')
+    assert len(load_data('ixmas_224').mean) == 3
     with pytest.raises(FileNotFoundError, match='choose one of full, quick, r50'):
         load_panel('slow')
-
-
-def test_the_large_panel_builds_for_three_channels() -> None:
-    panel, data = load_panel('r50'), load_data('ixmas_224')
-    assert len(data.mean) == 3
-    # A small frame: only the channels matter here.
-    networks = {name: panel.networks[name] for name in ('frame', 'clip')}
-    build_panel(networks, dict(identity=10, action=6), (3, 8, 32, 32))
 
 
 def test_where_files_lie_does_not_make_other_data() -> None:
@@ -195,39 +216,28 @@ class PackWithAttributes(PackSubjectInputs):
 
 def test_the_same_audit_serves_attributes(kth_data, tiny_panel, folders) -> None:
     pipeline = [*kth_data.dataset['pipeline'][:-1], dict(type='PackWithAttributes')]
-    dataset = dict(kth_data.dataset, pipeline=pipeline)
-    data = replace(kth_data, dataset=dataset)
+    data = replace(kth_data, dataset=dict(kth_data.dataset, pipeline=pipeline))
     run_audit(build_encoder('pass_through'), CELL, data, tiny_panel, **folders)
     result = read_result(CELL.path(folders['results']))
-    figures = result['figures']['frame']
-    assert figures['figure'] == 'cmap' and {'macro_f1', 'chance_macro_f1'} <= set(figures)
-    assert figures['chance'] == pytest.approx(2 / 3, abs=1e-6)
-    assert 'bootstrap' in figures['interval']['method']
-    assert result['figures']['action']['figure'] == 'clip_top1'
     assert result['test']['identity_names'] == ['attribute 0', 'attribute 1']
+    assert result['controls'] == {}
     (row,) = pool([result])
-    assert row.leakage.value == figures['cmap'] and '| none | soft |' in audit_table([row])
+    figure = row.attackers['frame']
+    assert figure.figure == 'cmap' and figure.chance == pytest.approx(2 / 3, abs=1e-6)
+    assert 'bootstrap' in figure.interval.method and row.action.figure == 'top1'
+    assert '| none | soft |' in audit_table([row])
 
 
-def test_attributes_that_nobody_has_are_refused(kth_data, tiny_panel, folders) -> None:
-    pipeline = [*kth_data.dataset['pipeline'][:-1], dict(type='PackWithAttributes')]
-    dataset = dict(kth_data.dataset, pipeline=pipeline, subjects=['person01'])
-    data = replace(kth_data, dataset=dataset)
-    fold = load_fold(data.dataset, 'scenario', 1)
-    assert fold.identities == ('attribute 0', 'attribute 1')
-    nobody = torch.zeros_like(fold.test.identities)
+def test_attributes_that_nobody_has_are_refused(kth_data) -> None:
     with pytest.raises(ValueError, match='has none of the attributes'):
-        check_attributes(nobody, 'test')
+        check_attributes(torch.zeros(4, 2), 'test')
 
 
 def test_batch_range_is_noted(kth_data, tiny_panel, folders) -> None:
     cell = replace(CELL, encoder='bdq_released', output='hard')
     encoder = output_forms(build_encoder('bdq_released'))['hard']
-    panel = load_like(tiny_panel)
+    networks = dict(template=tiny_panel.networks['template'])
+    panel = replace(tiny_panel, networks=networks, controls=())
     result = run_audit(encoder, cell, kth_data, panel, **folders)
-    assert any('batches of 16' in note for note in result['notes'])
-
-
-def load_like(panel: Panel) -> Panel:
-    networks = {k: dict(v, recipe=dict(v['recipe'], epochs=1)) for k, v in panel.networks.items()}
-    return replace(panel, networks=networks)
+    assert any('mixed by person' in note for note in result['notes'])
+    assert any('no camera can compute this code' in note for note in result['notes'])
