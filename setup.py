@@ -58,7 +58,6 @@ setup(
         'scipy',
         # The audit's attackers with hand-made features.
         'scikit-learn',
-        'scikit-image',
         'opencv-python',
         'pillow',
         'matplotlib',

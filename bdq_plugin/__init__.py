@@ -12,9 +12,11 @@ Where nothing has imported MMEngine yet, both wait until something does (:mod:`.
 from . import registration
 from .version import __version__
 
-__all__ = ['__version__', *registration.PARTS]
+__all__ = ['__version__']
 
-registration.register_in_time()
+if registration.stack_is_installed():
+    __all__ += registration.PARTS
+    registration.register_in_time()
 
 
 def __getattr__(name: str) -> object:

@@ -32,9 +32,7 @@ def stack_is_installed() -> bool:
 
 
 def register_in_time() -> None:
-    """Register now, or when the stack is wanted; never where it is not installed."""
-    if not stack_is_installed():
-        return
+    """Register now, or when the stack, which must be installed, is wanted."""
     if 'mmengine' in sys.modules:
         register()
     else:

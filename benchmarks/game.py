@@ -141,7 +141,7 @@ class WholeClipPreprocessor(BDQDataPreprocessor):
 
     def _encode_one_frame(self, frames_NCTHW: Tensor, staged: object) -> Tensor:
         with torch.no_grad():
-            encoded = self._normalize(self.encoder(self._prepare(frames_NCTHW)))
+            encoded = self._normalize(self.encoder(self.prepare(frames_NCTHW)))
         index = int(torch.randint(encoded.shape[2], ()))
         return encoded[:, :, index : index + 1]
 

@@ -35,7 +35,8 @@ from bdq_plugin.encoders import build_encoder, load_encoder, load_zoo_encoder, s
 from bdq_plugin.engine import PretrainedBackboneHook
 from bdq_plugin.engine.launch import build_runner
 from bdq_plugin.engine.launch import test as run_test
-from bdq_plugin.evaluation.results import Partial, read_result
+from bdq_plugin.evaluation.attackers import PretrainedAttacker
+from bdq_plugin.evaluation.results import read_result
 from bdq_plugin.models import BDQDataPreprocessor
 from bdq_plugin.safe_load import TRUST, UntrustedCheckpoint, load_checkpoint
 from bdq_plugin.visualization.clips import run_data
@@ -89,7 +90,7 @@ def test_every_reader_of_checkpoints_refuses(poisoned):
         lambda: mmengine_load(torch.nn.Linear(1, 1), poisoned),
         lambda: BaseModule(init_cfg=config).init_weights(),
         lambda: PretrainedBackboneHook('net', poisoned).before_train(runner),
-        lambda: Partial('.', '').state('epoch_1'),
+        lambda: PretrainedAttacker(weights=str(poisoned), num_outputs=2),
     ]
     for read in readers:
         with pytest.raises(UntrustedCheckpoint, match=REFUSAL):

@@ -4,6 +4,11 @@
 from bdq_plugin.engine.command_line import config_of, parse_test
 from bdq_plugin.engine.launch import test
 
-if __name__ == '__main__':
+
+def main() -> None:
     args = parse_test()
     test(config_of(args), args.checkpoint, args.out)
+
+
+if __name__ == '__main__':
+    main()

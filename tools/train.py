@@ -4,5 +4,10 @@
 from bdq_plugin.engine.command_line import config_of, parse_training
 from bdq_plugin.engine.launch import train
 
-if __name__ == '__main__':
+
+def main() -> None:
     train(config_of(parse_training()))
+
+
+if __name__ == '__main__':
+    main()

@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TextIO
 
+from ..video.files import printable
+
 Row = dict[str, str | int | float]
 
 TEXT_COLUMNS = ('video', 'action', 'subject', 'sha256')
@@ -46,12 +48,14 @@ class Table:
         columns: names of the columns, in lower case.
         rows: one dict a line that is not blank.
         lines: number of the line that each row ends on, from 1.
+        guessed: the first text that is no UTF-8 and was read as Windows-1252, if any.
     """
 
     path: str
     columns: tuple[str, ...]
     rows: list[dict[str, str]]
     lines: list[int]
+    guessed: str | None = None
 
     def require(self, columns: Sequence[str], filled: bool = True) -> None:
         """Raise ValueError where a column is missing, or has no value in some line."""
@@ -101,9 +105,12 @@ def read_table(path: str | Path) -> Table:
             lines.append(line)
     except csv.Error as error:
         raise ValueError(f'{path}:{reader.line_num + skipped}: {error}') from error
+    guessed = None
     for row in rows:
-        row.update({k: as_text(v) for k, v in row.items() if k != 'video'})
-    return Table(str(path), tuple(columns), rows, lines)
+        read = {name: as_text(value) for name, value in row.items() if name != 'video'}
+        guessed = guessed or next((v for name, v in read.items() if v != row[name]), None)
+        row.update(read)
+    return Table(str(path), tuple(columns), rows, lines, guessed)
 
 
 def read_annotations(
@@ -196,7 +203,7 @@ def check_inside_root(video: str, where: str) -> None:
     path = PurePosixPath(video.replace('\\', '/'))
     if path.is_absolute() or '..' in path.parts:
         raise ValueError(
-            f'{where}: {legible_name(video)!r} leaves the data root; paths must be relative to it, '
+            f'{where}: {printable(video)!r} leaves the data root; paths must be relative to it, '
             'without ".."'
         )
 
@@ -235,15 +242,10 @@ def natural_key(value: str | int | float) -> list:
     return [(int(p), p) if i % 2 else p for i, p in enumerate(parts)]
 
 
-def legible_name(name: str) -> str:
-    """A file's name fit for a terminal: bytes that are no UTF-8 as ``\\xe9``."""
-    return name.encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')
-
-
 def shorten(items: Sequence[str], listed: int = _LISTED) -> str:
     """``N (a, b, ...)``: how many there are, and the first of them."""
     more = ', ...' if len(items) > listed else ''
-    return f'{len(items)} ({", ".join(map(legible_name, items[:listed]))}{more})'
+    return f'{len(items)} ({", ".join(map(printable, items[:listed]))}{more})'
 
 
 def check_new_file(path: str | Path, overwrite: bool) -> None:

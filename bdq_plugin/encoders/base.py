@@ -32,6 +32,7 @@ class ClipEncoder(nn.Module):
         config (dict): the arguments that build this encoder again, recorded as it is built.
         source (str | None): the file that it was loaded from.
         overrides (tuple): arguments that were named beside that file and replace its own.
+        pinned (bool): what it was loaded with stays: a checkpoint with other numbers is refused.
         initial (dict): arguments that say only where training starts, and the names of the numbers
             that hold what became of them.
         unrecorded (tuple): arguments that change nothing of what is computed.
@@ -63,6 +64,7 @@ class ClipEncoder(nn.Module):
         super().__init__()
         self.source: str | None = None
         self.overrides: tuple[str, ...] = ()
+        self.pinned = False
         self.register_state_dict_post_hook(_describe)
         self.register_load_state_dict_pre_hook(_check_description)
 
@@ -144,6 +146,27 @@ class ClipEncoder(nn.Module):
         for name in self.initial:
             if name in described['config'] and name not in self.overrides:
                 self.config[name] = described['config'][name]
+
+    def check_numbers(self, state: dict[str, Tensor]) -> None:
+        """Compare the numbers of a checkpoint with those of the file that this encoder is of.
+
+        What follows from an override may differ.
+
+        Raises:
+            ValueError: they are another encoder's; the message shows both sides.
+        """
+        kept = {name for key in self.overrides for name in self.initial.get(key, ())}
+        for name, own in self.state_dict().items():
+            there = state.get(name)
+            if there is None or name in kept or there.shape != own.shape:
+                continue
+            # The mean over processes, which MMEngine takes of buffers, is rounded.
+            if not torch.allclose(there.to(own), own, rtol=1e-5, atol=1e-7):
+                raise ValueError(
+                    f"the checkpoint was trained on another encoder than {self.source}: '{name}' "
+                    f'is {there.tolist()} there, {own.tolist()} here; name the encoder that it was '
+                    'trained on (encoder_file=...), or the checkpoint itself as encoder_file'
+                )
 
     # ------------------------------------------------------------------ what it computes
     def forward(self, x_NCTHW: Tensor) -> Tensor:
@@ -259,3 +282,6 @@ def _check_description(
             f'wrote it): they are taken for those of {encoder.description()}',
             stacklevel=2,
         )
+    if encoder.pinned and encoder.source is not None:
+        own = {n[len(prefix) :]: value for n, value in state.items() if n.startswith(prefix)}
+        encoder.check_numbers(own)

@@ -125,7 +125,7 @@ class BDQDataPreprocessor(ActionDataPreprocessor):
         if frozen:
             self.encoder.requires_grad_(False)
             self.encoder.eval()
-            self.register_load_state_dict_pre_hook(_check_numbers)
+            self.encoder.pinned = True
 
     def init_weights(self) -> None:
         """Load the trained encoder that ``init_cfg`` names."""
@@ -261,26 +261,6 @@ def training_progress() -> float:
         if info.get(whole) and info[whole] > 1:
             return info.get(done, 0) / (info[whole] - 1)
     return 0.0
-
-
-def _check_numbers(
-    preprocessor: BDQDataPreprocessor, state: dict[str, Tensor], prefix: str, *_: Any
-) -> None:
-    """Before weights are loaded: a frozen encoder of a file has the numbers that the file says."""
-    encoder = preprocessor.encoder
-    if encoder.source is None:
-        return
-    kept = {name for key in encoder.overrides for name in encoder.initial.get(key, ())}
-    for name, own in encoder.state_dict().items():
-        loaded = state.get(f'{prefix}encoder.{name}')
-        if loaded is None or name in kept or loaded.shape != own.shape:
-            continue
-        if not torch.allclose(loaded.to(own), own, rtol=1e-5, atol=1e-7):
-            raise ValueError(
-                f"the checkpoint was trained on another encoder than {encoder.source}: '{name}' "
-                f'is {loaded.tolist()} there, {own.tolist()} here; name the encoder that it was '
-                'trained on (encoder_file=...), or the checkpoint itself as encoder_file'
-            )
 
 
 def _frames_of_a_view(frames: int, data_samples: SampleList) -> int:

@@ -103,7 +103,7 @@ def test_a_game_looks_once_where_the_log_is_printed(synthetic_kth, tmp_path, mon
 def test_a_retraining_too(synthetic_kth, tmp_path, monkeypatch):
     options = game_options(synthetic_kth, **BATCH, **{'default_hooks.logger.interval': 4})
     options.pop('model.privacy.cls_head.num_classes')
-    options.update({'model.cls_head.num_classes': 3, 'model.data_preprocessor.init_cfg': None})
+    options.update({'model.cls_head.num_classes': 3, 'encoder_file': 'bdq_ixmas_take3'})
     path = str(REPOSITORY / 'configs' / 'bdq_demo_privacy.py')
     cfg = load_config(path, options=options, work_dir=str(tmp_path))
     _, looks = counted(cfg, monkeypatch)

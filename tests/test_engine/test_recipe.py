@@ -328,7 +328,7 @@ class TestSwitches:
 
     def test_stage_2(self):
         cfg = self.load('bdq_kth_privacy', encoder_file='/e.json', **{'pretrained.privacy': '/p'})
-        assert cfg.model.data_preprocessor.init_cfg.checkpoint == '/e.json'
+        assert cfg.model.data_preprocessor.encoder == dict(file='/e.json')
         assert cfg.model.backbone.pretrained == '/p'
         assert cfg.model.data_preprocessor.frozen
 
@@ -340,7 +340,7 @@ class TestSwitches:
         cfg = load_config(path, options={'encoder.preset': 'bdq_hard'})
         assert cfg.model.data_preprocessor.encoder == dict(preset='bdq_hard', sigma=2.0)
         cfg = load_config(path, options={'encoder': 'bdq'})
-        assert cfg.model.data_preprocessor.encoder == 'bdq'
+        assert cfg.model.data_preprocessor.encoder == dict(preset='bdq')
 
 
 STOCK = 'recognition/tsn/tsn_imagenet-pretrained-r50_8xb32-1x1x8-100e_kinetics400-rgb.py'

@@ -69,7 +69,7 @@ def test_every_experiment_is_a_list_of_cells(settings: Settings) -> None:
 
 
 def test_a_recipe_is_a_config_that_says_it_all(settings: Settings, tmp_path: Path) -> None:
-    settings = replace(settings, train_epochs=2)
+    settings = replace(settings, protocol='scenario', train_epochs=2)
     task = Task(Entry('bdq_annealed', alpha=4.0), fold=2, seed=1)
     path = tmp_path / 'recipe.py'
     path.write_text(comparison._recipe(task, settings, comparison.TRAIN_CONFIGS['kth']))
@@ -77,7 +77,7 @@ def test_a_recipe_is_a_config_that_says_it_all(settings: Settings, tmp_path: Pat
     assert cfg.model.data_preprocessor.encoder == dict(preset='bdq_annealed')
     assert cfg.model.alpha == 4.0 and cfg.train_cfg.max_epochs == 2
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        assert loader.dataset.fold == 2 and loader.dataset.protocol == 'subsequence'
+        assert loader.dataset.fold == 2 and loader.dataset.protocol == 'scenario'
         assert loader.dataset.ann_file == settings.data.dataset['ann_file']
     assert [loader.dataset.split for loader in (cfg.val_dataloader, cfg.test_dataloader)] == [
         'test',
@@ -122,9 +122,7 @@ def test_a_failed_training_names_its_log(settings: Settings, monkeypatch) -> Non
 
 
 def test_a_grid_is_filled_once(settings: Settings, fake_training, monkeypatch) -> None:
-    networks = dict(template=dict(type='TemplateAttacker', families=['energy']))
-    settings = replace(settings, panel=replace(settings.panel, networks=networks))
-    entries = [Entry('pass_through'), Entry('bdq_hard'), Entry('d')]
+    entries = [Entry('pass_through'), Entry('bdq_hard'), Entry('bdq_hard', trained=False)]
     tasks = list_tasks(entries, folds=[1], seeds=[0])
     lines = []
     run_tasks(tasks, settings, log=lines.append)
@@ -135,11 +133,14 @@ def test_a_grid_is_filled_once(settings: Settings, fake_training, monkeypatch) -
     assert all(is_finished(cell, settings) for cell in cells) and len(cells) == 3
     results = [read_result(cell.path(settings.results)) for cell in cells]
     assert results[1]['encoder']['config']['sigma'] == 2.0
+    assert results[2]['encoder']['config']['sigma'] == 1.5
     # Without the trained encoder at hand nothing is trained again: the cells are finished.
     monkeypatch.setattr(comparison, '_run_task', None)
     run_tasks(tasks, settings, log=lambda line: None)
-    other = dict(template=dict(type='TemplateAttacker', families=['levels']))
-    changed = replace(settings, panel=replace(settings.panel, networks=other))
+    changed = replace(
+        settings,
+        panel=replace(settings.panel, networks={'template': settings.panel.networks['template']}),
+    )
     with pytest.raises(ValueError, match='another panel'):
         is_finished(cells[0], changed)
     write_json(cells[0].path(settings.results), dict(format='bdq-audit', version=0))

@@ -47,7 +47,7 @@ def config(kth, tmp_path):
         cfg = load_config(path, options={'protocol': 'official', **own}, work_dir=str(tmp_path))
         cfg.train_cfg.val_begin = 1
         if recipe != 'bdq_demo':
-            cfg.model.data_preprocessor.init_cfg = None
+            cfg.model.data_preprocessor.encoder = dict(preset='bdq')
         if recipe == 'bdq_demo_privacy':
             cfg.model.cls_head.num_classes = 12
         return cfg

@@ -9,12 +9,11 @@ from mmaction.registry import TRANSFORMS
 from bdq_plugin.datasets import PackSubjectInputs
 from bdq_plugin.encoders import build_encoder, save_encoder
 from bdq_plugin.evaluation import audit as audit_module
-from bdq_plugin.evaluation.attackers import TemplateAttacker
 from bdq_plugin.evaluation.audit import run_audit
 from bdq_plugin.evaluation.candidates import output_forms, resolve_encoder
-from bdq_plugin.evaluation.clips import check_attributes
+from bdq_plugin.evaluation.clips import check_attributes, load_fold
 from bdq_plugin.evaluation.pooling import pool
-from bdq_plugin.evaluation.results import Cell, claim, comparable, differences, read_result
+from bdq_plugin.evaluation.results import Cell, claim, read_result
 from bdq_plugin.evaluation.settings import Panel, load_data, load_panel
 from bdq_plugin.evaluation.tables import audit_table
 from bdq_plugin.models import BDQDataPreprocessor
@@ -22,25 +21,30 @@ from bdq_plugin.models import BDQDataPreprocessor
 CELL = Cell('kth', 'subsequence', 1, 'none', 'soft', 0, 'tiny')
 
 
+def without_times(result: dict) -> dict:
+    attackers = {
+        name: {k: v for k, v in record.items() if k != 'seconds'}
+        for name, record in result['attackers'].items()
+    }
+    return json.loads(json.dumps({**result, 'attackers': attackers}))
+
+
 def test_a_result_says_all_that_is_behind_it(kth_data, tiny_panel, folders) -> None:
     lines = []
     encoder = build_encoder('pass_through')
     result = run_audit(encoder, CELL, kth_data, tiny_panel, log=lines.append, **folders)
     on_disk = json.loads(CELL.path(folders['results']).read_text())
-    assert on_disk == json.loads(json.dumps(result))
-    assert on_disk['cell']['encoder'] == 'none' and on_disk['panel'] == tiny_panel.networks
-    assert list(on_disk['attackers']) == ['action', 'frame', 'template', 'ensemble']
-    for record in on_disk['attackers'].values():
-        count = 2 if record['target'] == 'action' else 3
-        assert {len(scores) for scores in record['scores']} == {count}
-        assert len(record['scores']) == len(on_disk['test']['ids']) == 12
+    assert without_times(on_disk) == without_times(result)
+    assert on_disk['cell']['encoder'] == 'none'
+    assert set(on_disk['attackers']) == {'action', 'frame', 'template', 'ensemble'}
+    frame = on_disk['attackers']['frame']
+    assert len(frame['scores']) == len(on_disk['test']['ids']) == len(frame['frame_hits']) == 12
+    assert {'train_accuracy', 'held_out_accuracy', 'converged', 'temperature_weight'} <= set(frame)
     assert on_disk['chosen'] in ('frame', 'template', 'ensemble')
     assert set(on_disk['controls']) == {'permuted', 'length'}
     assert on_disk['protocol_audit']['identity_defined'] is True
     assert {'torch', 'mmengine', 'mmaction2', 'python'} <= set(on_disk['versions'])
-    assert on_disk['machine']['cpu_count'] >= 1 and len(on_disk['date']) == 10
-    (row,) = pool([on_disk])
-    assert row.leakage.value >= row.attackers['template'].value > 2 / 3
+    assert on_disk['machine']['cpu_count'] >= 1
     # The audit of the protocol comes before any training.
     told = '\n'.join(lines)
     assert told.index('test shares with train') < told.index('training action')
@@ -52,36 +56,37 @@ def test_a_finished_cell_is_not_computed_again(kth_data, tiny_panel, folders, mo
     first = run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
     monkeypatch.setattr(audit_module, '_compute', None)
     again = run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
-    assert again == json.loads(json.dumps(first))
+    assert again['attackers'] == json.loads(json.dumps(first['attackers']))
     with pytest.raises(ValueError, match='another encoder, panel or data'):
         run_audit(build_encoder('d'), CELL, kth_data, tiny_panel, **folders)
 
 
-def test_a_killed_audit_continues_and_gives_the_same(
+def test_a_killed_audit_continues_and_gives_the_same_bit_for_bit(
     kth_data, tiny_panel, folders, tmp_path: Path, monkeypatch
 ) -> None:
     encoder, whole = build_encoder('d'), dict(folders, results=tmp_path / 'whole')
     expected = run_audit(encoder, CELL, kth_data, tiny_panel, **whole)
     run_member, trained = audit_module.run_member, []
 
-    def killed_at_template(build, *args, **kwargs):
-        if isinstance(build(), TemplateAttacker):
+    def killed_at_the_last(build, *args, **options):
+        if trained == ['action', 'frame']:
             raise KeyboardInterrupt
-        return counted(build, *args, **kwargs)
+        trained.append(build.args[0])
+        return run_member(build, *args, **options)
 
-    def counted(build, *args, **kwargs):
-        trained.append(type(build()).__name__)
-        return run_member(build, *args, **kwargs)
-
-    monkeypatch.setattr(audit_module, 'run_member', killed_at_template)
+    monkeypatch.setattr(audit_module, 'run_member', killed_at_the_last)
     with pytest.raises(KeyboardInterrupt):
         run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
     assert not list(folders['results'].rglob('*.json')) if folders['results'].exists() else True
+
+    def counted(build, *args, **options):
+        trained.append(build.args[0])
+        return run_member(build, *args, **options)
+
     monkeypatch.setattr(audit_module, 'run_member', counted)
     result = run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
-    assert trained == ['ClipAttacker', 'FrameAttacker', 'TemplateAttacker']
-    pair = (json.loads(json.dumps(each)) for each in (result, expected))
-    assert differences(*map(comparable, pair)) == []
+    assert trained == ['action', 'frame', 'template']
+    assert without_times(result) == without_times(expected)
 
 
 def test_a_claimed_cell_is_left_to_its_process(kth_data, tiny_panel, folders) -> None:
@@ -92,75 +97,52 @@ def test_a_claimed_cell_is_left_to_its_process(kth_data, tiny_panel, folders) ->
     assert not folders['results'].exists()
 
 
-def test_mistakes_come_out_before_any_training(
-    kth_data, tiny_panel, folders, monkeypatch, tmp_path: Path
-) -> None:
+def test_mistakes_come_out_before_any_training(kth_data, tiny_panel, folders, monkeypatch) -> None:
     monkeypatch.setattr(audit_module, 'run_member', None)
     encoder = build_encoder('pass_through')
-
-    def run_with(cell: Cell = CELL, **networks: dict) -> None:
-        panel = replace(tiny_panel, networks=dict(tiny_panel.networks, **networks))
-        run_audit(encoder, cell, kth_data, panel, **folders)
-
     wrong = dict(tiny_panel.networks['frame'], backbone=dict(type='SmallConv2d', in_channels=3))
-    with pytest.raises(ValueError, match="'wrong': FrameAttacker cannot read clips of 1 channels"):
-        run_with(wrong=wrong)
-    with pytest.raises(ValueError, match="no attacker 'Nobody': choose one of ClipAttacker"):
-        run_with(wrong=dict(type='Nobody'))
-    torch.save(dict(weight=torch.zeros(3)), tmp_path / 'other.pt')
-    with pytest.raises(ValueError, match="does not hold MobileNetV2's weights"):
-        run_with(wrong=dict(type='PretrainedAttacker', weights=str(tmp_path / 'other.pt')))
+    panel = replace(tiny_panel, networks=dict(tiny_panel.networks, wrong=wrong))
+    with pytest.raises(ValueError, match="'wrong': FrameAttacker cannot read clips"):
+        run_audit(encoder, CELL, kth_data, panel, **folders)
     with pytest.raises(ValueError, match='fold'):
-        run_with(replace(CELL, fold=9))
-    with pytest.raises(ValueError, match='mine'):
-        run_with(replace(CELL, protocol='mine'))
+        run_audit(encoder, replace(CELL, fold=9), kth_data, tiny_panel, **folders)
+    with pytest.raises(ValueError, match='unknown protocol'):
+        run_audit(encoder, replace(CELL, protocol='mine'), kth_data, tiny_panel, **folders)
     with pytest.raises(ValueError, match='all training clips are of one unit'):
-        run_with(replace(CELL, protocol='scenario'))
+        run_audit(encoder, replace(CELL, protocol='scenario'), kth_data, tiny_panel, **folders)
 
 
-def test_an_attacker_without_its_file_is_left_out_with_a_line(
-    kth_data, tiny_panel, folders
-) -> None:
+def test_an_attacker_without_its_weights_is_left_out(kth_data, tiny_panel, folders) -> None:
     networks = dict(
-        template=tiny_panel.networks['template'], pretrained=dict(type='PretrainedAttacker')
+        template=tiny_panel.networks['template'],
+        pretrained=dict(type='PretrainedAttacker', weights=None),
     )
-    panel = replace(tiny_panel, networks=networks, controls=())
-    lines = []
-    encoder = build_encoder('d')
+    panel, lines = Panel('tiny', networks), []
+    encoder = build_encoder('pass_through')
     result = run_audit(encoder, CELL, kth_data, panel, log=lines.append, **folders)
-    assert list(result['attackers']) == ['template'] and 'pretrained' in result['left_out']
-    assert any('pretrained is left out: no file of pretrained weights' in line for line in lines)
-    alone = replace(panel, networks=dict(pretrained=networks['pretrained']))
-    with pytest.raises(ValueError, match='no attacker of the panel can take part'):
-        run_audit(encoder, replace(CELL, seed=1), kth_data, alone, **folders)
+    assert list(result['left_out']) == ['pretrained'] and list(result['attackers']) == ['template']
+    assert any('pretrained is left out' in line for line in lines)
 
 
 def test_a_panel_needs_an_attacker(tiny_panel) -> None:
-    action = {'action': tiny_panel.networks['action']}
     with pytest.raises(ValueError, match='has no attacker'):
-        Panel('mine', action)
+        Panel('mine', {'action': tiny_panel.networks['action']})
     with pytest.raises(ValueError, match='control_from'):
         replace(tiny_panel, control_from=1.5)
-    with pytest.raises(ValueError, match='is all of the others together'):
-        replace(tiny_panel, networks=dict(ensemble=tiny_panel.networks['frame']))
-    with pytest.raises(ValueError, match='no control scenery'):
-        replace(tiny_panel, controls=('scenery',))
-    alone = dict(frame=tiny_panel.networks['frame'])
-    with pytest.raises(ValueError, match='need a network for the action'):
-        replace(tiny_panel, networks=alone, controls=('label',))
+    with pytest.raises(ValueError, match='no control weather'):
+        replace(tiny_panel, controls=('weather',))
 
 
 def test_shipped_panels_and_data() -> None:
     quick, full = load_panel('quick'), load_panel('full')
-    assert {'action', 'frame'} <= set(quick.networks) <= set(full.networks)
-    assert {'probe', 'transformer', 'inversion'} <= set(full.networks)
-    short = load_panel('quick', {'panel.frame.recipe.max_epochs': 30, 'panel.texture': None})
-    assert short.networks['frame']['recipe']['max_epochs'] == 30
-    assert 'texture' not in short.networks
-    assert load_panel('templates').controls == ('permuted', 'border', 'length')
-    assert load_data('ixmas').sampling.kind == load_data('kth').sampling.kind == 'consecutive'
+    assert list(quick.networks) == ['action', 'template', 'frame', 'texture']
+    assert {'probe', 'transformer', 'inversion', 'pretrained'} <= set(full.networks)
+    short = load_panel('quick', {'panel.frame.recipe.lr': 0.1, 'panel.texture': None})
+    assert short.networks['frame']['recipe']['lr'] == 0.1 and 'texture' not in short.networks
+    assert load_data('ixmas').dataset['type'] == 'IXMASDataset'
+    assert load_data('ixmas').sampling.kind == 'consecutive'
+    assert load_data('ixmas_spread').sampling.frames == 16
     assert load_data('kth', data_root='/x').dataset['data_prefix'] == dict(video='/x')
-    assert len(load_data('ixmas_224').mean) == 3
     with pytest.raises(FileNotFoundError, match='choose one of full, quick, r50'):
         load_panel('slow')
 
@@ -216,28 +198,31 @@ class PackWithAttributes(PackSubjectInputs):
 
 def test_the_same_audit_serves_attributes(kth_data, tiny_panel, folders) -> None:
     pipeline = [*kth_data.dataset['pipeline'][:-1], dict(type='PackWithAttributes')]
-    data = replace(kth_data, dataset=dict(kth_data.dataset, pipeline=pipeline))
+    dataset = dict(kth_data.dataset, pipeline=pipeline)
+    data = replace(kth_data, dataset=dataset)
     run_audit(build_encoder('pass_through'), CELL, data, tiny_panel, **folders)
     result = read_result(CELL.path(folders['results']))
     assert result['test']['identity_names'] == ['attribute 0', 'attribute 1']
-    assert result['controls'] == {}
     (row,) = pool([result])
-    figure = row.attackers['frame']
-    assert figure.figure == 'cmap' and figure.chance == pytest.approx(2 / 3, abs=1e-6)
-    assert 'bootstrap' in figure.interval.method and row.action.figure == 'top1'
+    assert row.leakage.figure == 'cmap' and row.action.figure == 'top1'
+    assert row.leakage.chance == pytest.approx(2 / 3, abs=1e-6)
+    assert 'bootstrap' in row.leakage.interval.method and row.accumulation() == []
     assert '| none | soft |' in audit_table([row])
 
 
 def test_attributes_that_nobody_has_are_refused(kth_data) -> None:
+    pipeline = [*kth_data.dataset['pipeline'][:-1], dict(type='PackWithAttributes')]
+    dataset = dict(kth_data.dataset, pipeline=pipeline)
+    fold = load_fold(dataset, 'subsequence', 1)
+    assert fold.identities == ('attribute 0', 'attribute 1')
     with pytest.raises(ValueError, match='has none of the attributes'):
-        check_attributes(torch.zeros(4, 2), 'test')
+        check_attributes(torch.zeros_like(fold.test.identities), 'test')
 
 
 def test_batch_range_is_noted(kth_data, tiny_panel, folders) -> None:
     cell = replace(CELL, encoder='bdq_released', output='hard')
     encoder = output_forms(build_encoder('bdq_released'))['hard']
-    networks = dict(template=tiny_panel.networks['template'])
-    panel = replace(tiny_panel, networks=networks, controls=())
+    panel = Panel('tiny', dict(template=tiny_panel.networks['template']))
     result = run_audit(encoder, cell, kth_data, panel, **folders)
     assert any('mixed by person' in note for note in result['notes'])
-    assert any('no camera can compute this code' in note for note in result['notes'])
+    assert any('no camera can compute' in note for note in result['notes'])

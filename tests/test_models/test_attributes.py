@@ -72,7 +72,7 @@ def test_stage_two_on_attributes(synthetic_kth, tmp_path, count):
         work_dir=str(tmp_path),
     )
     cfg = with_attributes(cfg, count)
-    cfg.model.data_preprocessor.init_cfg = None
+    cfg.model.data_preprocessor.encoder = dict(preset='bdq')
     cfg.model.cls_head.update(num_classes=count, attributes=True)
     cfg.val_evaluator = cfg.test_evaluator = METRICS[1:]
     metrics = train(cfg)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -175,7 +176,10 @@ walking/ben_2.mp4,"hop, skip",Zoë,2"""
 def test_tables_as_programs_write_them(prepare, tmp_path, delimiter, encoding, prefix):
     text = TABLE.replace('hop, skip', 'hop! skip').replace(',', delimiter).replace('!', ',')
     text = prefix + text.replace('\n', '\r\n')
-    _, rows = prepare(table=write(tmp_path / 'clips.csv', text, encoding))
+    report, rows = prepare(table=write(tmp_path / 'clips.csv', text, encoding))
+    assert ("not UTF-8 and was read as Windows-1252, as in 'Zoë'" in str(report)) == (
+        encoding == 'cp1252'
+    )
     assert [(row['action'], row['subject'], row['take']) for row in rows] == [
         ('hop', 'Anna', 1), ('hop', 'Anna', 2), ('hop, skip', 'Zoë', 1), ('hop, skip', 'Zoë', 2),
     ]  # fmt: skip
@@ -247,6 +251,15 @@ def test_missing_videos_are_named(prepare, tmp_path):
     report, rows = prepare(table=write(tmp_path / 'clips.csv', TABLE.replace('anna_1', 'eve_1')))
     assert report.missing == ['walking/eve_1.mp4'] and len(rows) == 3
     assert 'missing: 1 (walking/eve_1.mp4)' in str(report)
+
+
+@pytest.mark.parametrize('form', ['NFC', 'NFD'])
+def test_names_in_another_form_than_on_disk(folder, prepare, tmp_path, form):
+    on_disk = unicodedata.normalize(form, 'walking/José_1.mp4')
+    (folder / 'walking/anna_1.mp4').rename(folder / on_disk)
+    text = TABLE.replace('anna_1', 'José_1').replace('Zoë', 'Eve')
+    report, rows = prepare(table=write(tmp_path / 'clips.csv', text, 'cp1252'))
+    assert rows[0]['video'] == on_disk and not report.missing and len(rows) == 4
 
 
 def test_a_list_of_mmaction2(prepare, folder, tmp_path):

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ...video.files import VIDEO_SUFFIXES, printable
 from ..annotations import (
     FILE_COLUMNS,
     as_text,
     check_inside_root,
-    legible_name,
     read_table,
     read_text,
     shorten,
 )
-from .clips import VIDEO_SUFFIXES, AmbiguousName
+from .clips import AmbiguousName
 
 _TOKEN = re.compile(r'(\{[^{}]*\}|\*)')
 _FIELD = re.compile(r'\{([a-z_][a-z0-9_]*)(?::(.+))?\}')
@@ -107,12 +107,19 @@ class PathPattern:
         return ''.join(parts)
 
 
-def clips_of_table(path: str | Path, raw_dir: str | Path) -> tuple[list[Clip], list[str]]:
+def clips_of_table(
+    path: str | Path, raw_dir: str | Path, advice: list[str]
+) -> tuple[list[Clip], list[str]]:
     """Clips of a table with ``video, action, subject`` and any further columns.
 
     ``start`` and ``end`` are seconds, or ``h:mm:ss``; ``start_frame`` and ``end_frame`` count
     frames from 0, the end exclusive. What is measured anyway (``num_frames``, ``sha256``) is
     dropped.
+
+    Args:
+        path: the table.
+        raw_dir: Folder of the videos.
+        advice: takes a line where the table's encoding had to be guessed.
 
     Returns:
         The clips, and the columns of labels.
@@ -123,6 +130,11 @@ def clips_of_table(path: str | Path, raw_dir: str | Path) -> tuple[list[Clip], l
     """
     table = read_table(path)
     table.require(('video', 'action', 'subject'))
+    if table.guessed is not None:
+        advice.append(
+            f'{path} is not UTF-8 and was read as Windows-1252, as in {table.guessed!r}: save it '
+            'as UTF-8 if that is wrong'
+        )
     places = ('start', 'end', 'start_frame', 'end_frame')
     for name in ('start', 'end'):
         if {name, f'{name}_frame'} <= set(table.columns):
@@ -214,7 +226,7 @@ def _relative(video: str, raw_dir: str | Path, where: str) -> str:
             name = PurePosixPath(name).relative_to(Path(raw_dir).resolve()).as_posix()
         except ValueError:
             raise ValueError(
-                f'{where}: {legible_name(video)!r} is not inside the folder of videos, {raw_dir}'
+                f'{where}: {printable(video)!r} is not inside the folder of videos, {raw_dir}'
             ) from None
     name = PurePosixPath(name).as_posix()
     check_inside_root(name, where)

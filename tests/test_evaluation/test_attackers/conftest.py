@@ -33,7 +33,8 @@ def make_clips() -> Callable[..., Clips]:
             looks = (
                 int(people[index]) if leak else int(torch.randint(PEOPLE, (), generator=generator))
             )
-            frames = _moving_patch(looks, int(actions[index]), 5 + index % 3)
+            # A length that goes with the person would name it.
+            frames = _moving_patch(looks, int(actions[index]), 5 + index // PEOPLE % 3)
             clear.append(((frames * 60 + 120).to(torch.uint8),) * 2)
             values.append(
                 tuple(
