@@ -19,7 +19,9 @@ def test_unknown_classes_and_weights_of_another_architecture_are_named(
         check_panel(dict(mine=dict(type='Nobody')), OUTPUTS, clips)
     torch.save(dict(weight=torch.zeros(3)), tmp_path / 'other.pt')
     wrong = dict(type='PretrainedAttacker', weights=str(tmp_path / 'other.pt'))
-    with pytest.raises(ValueError, match="panel 'mine': .*does not hold the weights of MobileNetV2"):
+    with pytest.raises(
+        ValueError, match="panel 'mine': .*does not hold the weights of MobileNetV2"
+    ):
         check_panel(dict(mine=wrong), OUTPUTS, clips)
 
 
