@@ -6,18 +6,13 @@ game is the published one, and MMEngine's are the only hooks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-import torch
 from mmaction.registry import LOOPS, TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmengine.config import Config
 from mmengine.runner import EpochBasedTrainLoop
-from torch import Tensor
-
-from bdq_plugin.models import BDQDataPreprocessor
 
 from .game import PublishedGame
 
@@ -61,27 +56,6 @@ class PublishedTrainLoop(EpochBasedTrainLoop):
         outputs = dict(zip(('loss', 'privacy_loss'), self.game(data_batch), strict=True))
         runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
         self._iter += 1
-
-
-class ReadAnew:
-    """Encoded clips that ``fit`` and ``predict`` index like a tensor (N, C, T, H, W).
-
-    Each time, the clips are read, decoded and encoded.
-    """
-
-    def __init__(self, dataset: Any, preprocessor: BDQDataPreprocessor) -> None:
-        self.dataset, self.preprocessor = dataset, preprocessor
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, indices: Tensor) -> Tensor:
-        clips = torch.stack([self.dataset[i]['inputs'][0] for i in indices.tolist()])
-        with torch.no_grad():
-            return self.preprocessor.encode(clips)
-
-    def split(self, size: int) -> Iterator[Tensor]:
-        return (self[indices] for indices in torch.arange(len(self)).split(size))
 
 
 def stock_pipeline(pipeline: Steps) -> Steps:

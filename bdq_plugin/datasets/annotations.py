@@ -12,7 +12,6 @@ newline, names of columns in capitals.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import os
@@ -25,6 +24,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TextIO
+
+from ..text_files import as_text, read_text
+from ..video.files import printable
 
 Row = dict[str, str | int | float]
 
@@ -46,12 +48,14 @@ class Table:
         columns: names of the columns, in lower case.
         rows: one dict a line that is not blank.
         lines: number of the line that each row ends on, from 1.
+        guessed: the first text that is no UTF-8 and was read as Windows-1252, if any.
     """
 
     path: str
     columns: tuple[str, ...]
     rows: list[dict[str, str]]
     lines: list[int]
+    guessed: str | None = None
 
     def require(self, columns: Sequence[str], filled: bool = True) -> None:
         """Raise ValueError where a column is missing, or has no value in some line."""
@@ -101,9 +105,12 @@ def read_table(path: str | Path) -> Table:
             lines.append(line)
     except csv.Error as error:
         raise ValueError(f'{path}:{reader.line_num + skipped}: {error}') from error
+    guessed = None
     for row in rows:
-        row.update({k: as_text(v) for k, v in row.items() if k != 'video'})
-    return Table(str(path), tuple(columns), rows, lines)
+        read = {name: as_text(value) for name, value in row.items() if name != 'video'}
+        guessed = guessed or next((v for name, v in read.items() if v != row[name]), None)
+        row.update(read)
+    return Table(str(path), tuple(columns), rows, lines, guessed)
 
 
 def read_annotations(
@@ -161,42 +168,12 @@ def write_annotations(
         writer.writerows(rows)
 
 
-def read_text(path: str | Path) -> str:
-    """A text file in UTF-8 or UTF-16, with or without a byte order mark.
-
-    Bytes that are neither are kept as ``os.fsdecode`` keeps them; see :func:`as_text`.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no text file.
-    """
-    data = Path(path).read_bytes()
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        text = data.decode('utf-16', 'replace')
-    else:
-        text = data.removeprefix(codecs.BOM_UTF8).decode('utf-8', 'surrogateescape')
-    if '\0' in text:
-        raise ValueError(f'{path} is not a text file: save it as CSV in UTF-8')
-    return text
-
-
-def as_text(value: str) -> str:
-    """Text whose bytes that are no UTF-8 are read as Windows-1252."""
-    if value.isascii():
-        return value
-    return re.sub(
-        '[\udc80-\udcff]+',
-        lambda found: found[0].encode('utf-8', 'surrogateescape').decode('cp1252', 'replace'),
-        value,
-    )
-
-
 def check_inside_root(video: str, where: str) -> None:
     """Raise ValueError where a path is absolute or leads out of the folder it is relative to."""
     path = PurePosixPath(video.replace('\\', '/'))
     if path.is_absolute() or '..' in path.parts:
         raise ValueError(
-            f'{where}: {legible_name(video)!r} leaves the data root; paths must be relative to it, '
+            f'{where}: {printable(video)!r} leaves the data root; paths must be relative to it, '
             'without ".."'
         )
 
@@ -235,15 +212,10 @@ def natural_key(value: str | int | float) -> list:
     return [(int(p), p) if i % 2 else p for i, p in enumerate(parts)]
 
 
-def legible_name(name: str) -> str:
-    """A file's name fit for a terminal: bytes that are no UTF-8 as ``\\xe9``."""
-    return name.encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')
-
-
 def shorten(items: Sequence[str], listed: int = _LISTED) -> str:
     """``N (a, b, ...)``: how many there are, and the first of them."""
     more = ', ...' if len(items) > listed else ''
-    return f'{len(items)} ({", ".join(map(legible_name, items[:listed]))}{more})'
+    return f'{len(items)} ({", ".join(map(printable, items[:listed]))}{more})'
 
 
 def check_new_file(path: str | Path, overwrite: bool) -> None:

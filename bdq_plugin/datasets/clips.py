@@ -182,6 +182,16 @@ class SubjectVideoDataset(BaseActionDataset):
             self._cached_clips = ClipCache(self._decode_all(items), self.cache['shared'])
         return items
 
+    @property
+    def hold_out(self) -> str | None:
+        """The column whose units the protocol holds out in turn, where it is such a protocol."""
+        return self._protocol.hold_out
+
+    @property
+    def num_folds(self) -> int:
+        """Folds of the protocol on this annotation."""
+        return self._protocol.count_folds(self._rows)
+
     def protocol_rows(self) -> list[Row]:
         """The clips of the split in the form of annotation rows, for ``audit_protocol``."""
         rows = []

@@ -193,12 +193,14 @@ def _check_length(epochs: int) -> None:
         raise ValueError(f'max_epochs counts epochs and must be 1 or more, got {epochs!r}')
 
 
-def _choose_validation_split(cfg: Config, protocol: str) -> None:
-    split, other = ('val', 'test') if 'val' in get_protocol(protocol).splits else ('test', 'val')
+def _choose_validation_split(cfg: Config, protocol: str | dict[str, Any]) -> None:
     for loader, dataset in _data_sets(cfg):
+        family = getattr(DATASETS.get(dataset.type), 'FAMILY', None)
+        has_val = 'val' in get_protocol(protocol, family).splits
+        split, other = ('val', 'test') if has_val else ('test', 'val')
         if loader == 'val_dataloader' and dataset.get('split') == other:
             dataset.split = split
-            print_log(f"protocol '{protocol}': validation shows its {split} split", 'current')
+            print_log(f'protocol {protocol!r}: validation shows its {split} split', 'current')
 
 
 def _set_part_of_encoder(cfg: Config, part: str, value: Any) -> None:

@@ -25,14 +25,14 @@ def own_data(ann_file: str, data_root: str | None = None) -> Data:
 
     Args:
         ann_file: what ``tools/data/folder/prepare.py`` wrote.
-        data_root: folder of the videos; by default that of the annotation file.
+        data_root: folder of the videos; by default the annotation file's, or ``videos`` in it.
 
     Raises:
         FileNotFoundError, ValueError: no such file, or no clips in it.
     """
     path = Path(ann_file)
     rows = read_annotations(path, ('video', 'action', 'num_frames'), None)
-    root = Path(data_root) if data_root else path.parent
+    root = Path(data_root) if data_root else _folder_of(rows[0]['video'], path.parent)
     frames = IsolatedVideo(str(root / rows[0]['video'])).get_batch(np.arange(1))
     height, width = frames.shape[1:3]
     share = SHORT_SIDE / min(height, width)
@@ -55,3 +55,14 @@ def own_data(ann_file: str, data_root: str | None = None) -> Data:
     channels = 1 if grey else 3
     name = ''.join(c if c.isalnum() else '_' for c in path.stem.lower()).strip('_') or 'own'
     return Data(name, dataset, KINETICS_MEAN[:channels], KINETICS_STD[:channels])
+
+
+def _folder_of(video: str, folder: Path) -> Path:
+    """Where the videos lie: beside the annotation file, or in the folder ``videos`` beside it."""
+    for root in (folder, folder / 'videos'):
+        if (root / video).is_file():
+            return root
+    raise FileNotFoundError(
+        f'{video} is neither in {folder} nor in {folder / "videos"}: name the folder of the videos '
+        '(--data-root)'
+    )

@@ -20,9 +20,9 @@ def verdict(row: PooledResult, people: int, units: int) -> str:
     leak, action = row.leakage, row.action
     chance = f'chance is {leak.chance:.0%}'
     asked = (
-        f'Asked: who of {people} people is in a clip? {len(row.attackers)} attackers were trained '
-        f'on clips of the same people in other units ({row.protocol}), {len(row.folds)} of {units} '
-        'of which were held out in turn.'
+        f'Asked: who of {people} people is in a clip? The attackers ({", ".join(row.attackers)}) '
+        f'learned from clips of the same people in other units ({row.protocol}); '
+        f'{len(row.folds)} of {units} units were held out in turn.'
     )
     lines = [asked, _control(row)]
     found = f'{_share(Estimate(leak.value, leak.interval))} by {row.strongest}; {chance}.'
@@ -51,7 +51,7 @@ def _control(row: PooledResult) -> str:
         return 'Attackers on clear video: not measured, so that a low figure says nothing.'
     if row.evidence_of_privacy:
         names = ' and '.join(row.witnesses)
-        return f'Attackers on clear video: up to {best:.0%} ({names} count as witnesses).'
+        return f'Attackers on clear video: up to {best:.0%}; witnesses: {names}.'
     return (
         f'Attackers on clear video: only {best:.0%}, less than the {row.control_from:.0%} of a '
         'witness: whatever they do not find in the code is no evidence of privacy.'

@@ -6,12 +6,14 @@ frames for some widths (48, that of IXMAS, among them), and so does OpenCV's ``V
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import av
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 # Real video files alone: no playlist that names other files, no text that is drawn as a picture.
@@ -136,6 +138,16 @@ def clock_may_jump(container: InputContainer) -> bool:
     return bool(container.format.flags & _CLOCK_MAY_JUMP)
 
 
+def demux(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+    """Packets of a stream, and an empty one at the end, which gives the frames that wait.
+
+    PyAV's own loop may stumble at the end over streams that have appeared on the way, as they do
+    in MPEG-TS; that of the stream asked for has come by then.
+    """
+    with contextlib.suppress(IndexError):
+        yield from container.demux(stream)
+
+
 def decode(
     packets: Iterable[av.Packet],
     stream: VideoStream,
@@ -165,7 +177,7 @@ def decode(
     codec = stream.codec_context
     decode_packet = _decode_ffv1 if codec.name == 'ffv1' else type(codec).decode
     codec.thread_count = 1 if codec.name == 'ffv1' else threads
-    codec.options = _LIMITS if lossy else dict(_LIMITS, err_detect='explode')
+    codec.options = _LIMITS if lossy else dict(_LIMITS, err_detect='crccheck+explode')
     begun = not stream.container.format.flags & _MAY_BEGIN_ANYWHERE
     expected, failures = iter(marks or ()), 0
     for packet in packets:
@@ -173,7 +185,7 @@ def decode(
             return
         if needed is not None:
             codec.skip_frame = 'DEFAULT' if packet.pts in needed else 'NONREF'
-        if packet.is_keyframe and not begun:
+        if not begun and packet.is_keyframe:
             begun = True
             if failures:
                 codec.flush_buffers()  # what leads to the key frame is not to be looked for
@@ -206,26 +218,28 @@ def _decode_ffv1(codec: av.VideoCodecContext, packet: av.Packet) -> list[av.Vide
     """FFmpeg's FFV1 mentions a wrong checksum in its log, and gives the frame all the same; the
     option that would make it fail does not reach it.
     """
-    level = av.logging.get_level()
+    level, skip_repeated = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)  # the same damage, when it is read again
     try:
         with av.logging.Capture() as log:  # of this thread: it must be the one that decodes
             frames = codec.decode(packet)
     finally:
         av.logging.set_level(level)
+        av.logging.set_skip_repeated(skip_repeated)
     if any('CRC mismatch' in text for _, _, text in log):
         raise av.error.InvalidDataError(errno.EINVAL, 'its checksum is wrong')
     return frames
 
 
+_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+
+
 def _is_picture(stream: VideoStream) -> bool:
-    kinds = av.stream.Disposition
-    return bool(
-        stream.disposition & (kinds.attached_pic | kinds.timed_thumbnails | kinds.still_image)
-    )
+    return bool(stream.disposition.value & _PICTURES.value)
 
 
 def _rank(stream: VideoStream) -> tuple[bool, int, int]:
     codec = stream.codec_context
-    is_default = bool(stream.disposition & av.stream.Disposition.default)
+    is_default = bool(stream.disposition.value & Disposition.default.value)
     return is_default, codec.width * codec.height, -stream.index

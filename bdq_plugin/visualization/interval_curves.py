@@ -49,7 +49,7 @@ def interval_curves(
         _frame(axis, sorted({point.clips for points in curves.values() for point in points}))
         axis.set(xlabel=xlabel, ylabel='person: accuracy (%)', ylim=(0, 103))
         axis.set_title(title, loc='left')
-        figure.legend(loc='outside lower center', ncols=3, fontsize=8)
+        figure.legend(loc='outside lower center', ncols=2, fontsize=8)
     return figure
 
 

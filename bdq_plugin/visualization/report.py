@@ -279,7 +279,7 @@ def _run_split(run: Path, options: Options) -> str:
 def _split(audit: dict[str, Any], protocol: str, fold: int) -> str:
     text = str(ProtocolAudit(**audit)).splitlines()
     items = ''.join(f'<li>{html.escape(line.removeprefix("- "))}</li>\n' for line in text)
-    return f'<p>Protocol <b>{html.escape(protocol)}</b>, fold {fold}.</p>\n<ul>{items}</ul>\n'
+    return f'<p>Protocol <b>{html.escape(str(protocol))}</b>, fold {fold}.</p>\n<ul>{items}</ul>\n'
 
 
 def _config(run: Path) -> str:

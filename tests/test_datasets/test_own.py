@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from mmaction.registry import DATASETS
 from mmengine.dataset import ConcatDataset, RepeatDataset
 
-from bdq_plugin.datasets import SubjectVideoDataset, audit_protocol
+from bdq_plugin.datasets import IXMASDataset, SubjectVideoDataset, audit_protocol
 from bdq_plugin.datasets.annotations import write_annotations
+from bdq_plugin.datasets.preparation import prepare_folder
 
 RAW_PIPELINE = [
     dict(type='mmaction.ClipInit'),
@@ -86,6 +89,7 @@ def test_takes_are_held_out_in_turn(build):
         assert {item['held_out'] for item in items_of(test)} == {fold}
         assert {item['held_out'] for item in items_of(train)} == set(range(1, 11)) - {fold}
         assert (len(train), len(test)) == (108, 12)
+        assert (train.hold_out, train.num_folds) == ('take', 10)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +105,7 @@ def test_ways_to_say_it(build, protocol):
 def test_units_in_groups(build):
     test = build(protocol=dict(hold_out='take', folds=5), fold=5, split='test')
     assert {item['take'] for item in items_of(test)} == {9, 10}
+    assert test.num_folds == 5
 
 
 def test_a_column_of_splits(build):
@@ -313,3 +318,29 @@ def test_a_cache_of_small_frames_equals_the_pipeline_without_it(synthetic_own, g
         assert torch.equal(cached[i]['inputs'], plain[i]['inputs'])
     with pytest.raises(ValueError, match='a dict of scale, grey, shared'):
         SubjectVideoDataset(str(synthetic_own.annotation), [], cache=dict(size=3))
+
+
+def test_videos_of_mixed_sizes_become_one(synthetic_own, synthetic_kth, tmp_path):
+    root = shutil.copytree(synthetic_own.root, tmp_path / 'videos')
+    shutil.copy(next((synthetic_kth.root / 'videos').iterdir()), root / 'walking' / 'dora_1.avi')
+    prepare_folder(root, tmp_path / 'own.csv', pattern='{action}/{subject}_{take}')
+    resize = dict(type='mmaction.Resize', scale=(40, 36), keep_ratio=False)
+    dataset = SubjectVideoDataset(
+        str(tmp_path / 'own.csv'),
+        [*RAW_PIPELINE[:3], resize, *RAW_PIPELINE[3:]],
+        data_prefix=dict(video=str(root)),
+        protocol=dict(column='subject', train=['anna', 'dora'], test=['ben', 'carla']),
+    )
+    assert {item['width'] for item in map(dict, dataset._rows)} == {64, 80}
+    assert {tuple(dataset[i]['inputs'].shape) for i in (0, len(dataset) - 1)} == {(1, 3, 4, 36, 40)}
+
+
+def test_data_of_ones_own_in_a_recipe_of_ixmas(synthetic_own):
+    with pytest.raises(ValueError, match='the header lacks camera; it has video, action'):
+        IXMASDataset(str(synthetic_own.annotation), [])
+    text = synthetic_own.annotation.read_text().splitlines()
+    lines = [text[0] + ',camera', *(f'{line},0' for line in text[1:])]
+    annotation = synthetic_own.root.parent / 'cameras.csv'
+    annotation.write_text('\n'.join(lines))
+    with pytest.raises(ValueError, match=r'knows the action of none .*handwaving 9.*bdq_own\.py'):
+        IXMASDataset(str(annotation), [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -175,7 +176,10 @@ walking/ben_2.mp4,"hop, skip",Zoë,2"""
 def test_tables_as_programs_write_them(prepare, tmp_path, delimiter, encoding, prefix):
     text = TABLE.replace('hop, skip', 'hop! skip').replace(',', delimiter).replace('!', ',')
     text = prefix + text.replace('\n', '\r\n')
-    _, rows = prepare(table=write(tmp_path / 'clips.csv', text, encoding))
+    report, rows = prepare(table=write(tmp_path / 'clips.csv', text, encoding))
+    assert ("not UTF-8 and was read as Windows-1252, as in 'Zoë'" in str(report)) == (
+        encoding == 'cp1252'
+    )
     assert [(row['action'], row['subject'], row['take']) for row in rows] == [
         ('hop', 'Anna', 1), ('hop', 'Anna', 2), ('hop, skip', 'Zoë', 1), ('hop, skip', 'Zoë', 2),
     ]  # fmt: skip
@@ -237,7 +241,7 @@ def test_wrong_tables(prepare, tmp_path, lines, words):
 
 def test_a_table_that_is_none(prepare, tmp_path):
     (tmp_path / 'clips.xlsx').write_bytes(b'PK\x03\x04\0\0')
-    with pytest.raises(ValueError, match='not a text file: save it as CSV'):
+    with pytest.raises(ValueError, match='not a text file: save it as text'):
         prepare(table=tmp_path / 'clips.xlsx')
     with pytest.raises(FileNotFoundError, match='nowhere'):
         prepare(table=tmp_path / 'nowhere.csv')
@@ -249,12 +253,24 @@ def test_missing_videos_are_named(prepare, tmp_path):
     assert 'missing: 1 (walking/eve_1.mp4)' in str(report)
 
 
+@pytest.mark.parametrize('form', ['NFC', 'NFD'])
+def test_names_in_another_form_than_on_disk(folder, prepare, tmp_path, form):
+    on_disk = unicodedata.normalize(form, 'walking/José_1.mp4')
+    (folder / 'walking/anna_1.mp4').rename(folder / on_disk)
+    text = TABLE.replace('anna_1', 'José_1').replace('Zoë', 'Eve')
+    report, rows = prepare(table=write(tmp_path / 'clips.csv', text, 'cp1252'))
+    assert rows[0]['video'] == on_disk and not report.missing and len(rows) == 4
+
+
 def test_a_list_of_mmaction2(prepare, folder, tmp_path):
     (folder / 'walking/anna_1.mp4').rename(folder / 'walking/anna 1.mp4')
     lines = 'walking/anna 1.mp4 1 Anna\nwalking/ben_1.mp4 0 Ben\n\n'
     listed = write(tmp_path / 'train.txt', lines)
     _, rows = prepare(text_list=listed)
     assert [(row['action'], row['subject']) for row in rows] == [('1', 'Anna'), ('0', 'Ben')]
+    old = write(tmp_path / 'old.txt', lines.replace('Anna', 'Aña'), 'cp1252')
+    report, rows = prepare(text_list=old)
+    assert rows[0]['subject'] == 'Aña' and "Windows-1252, as in '1 Aña'" in str(report)
     names = write(tmp_path / 'names.txt', 'hop\nwalk')  # no newline at the end
     _, rows = prepare(text_list=listed, labels=names)
     assert [row['action'] for row in rows] == ['walk', 'hop']

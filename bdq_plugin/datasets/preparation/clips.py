@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ...progress import track
+from ...video import files
 from ...video.container import VideoError
-from ...video.files import VIDEO_SUFFIXES
 from ...video.isolation import IsolatedVideo
 from ...video.reader import file_digest
 from ..annotations import (
@@ -151,7 +150,7 @@ def prepare(
 def find_videos(raw_dir: str | Path, report: PreparationReport | None = None) -> list[Path]:
     """Videos in a folder and below it, relative to it and in natural order.
 
-    Links to folders are followed. Hidden files and folders are no videos.
+    Links to folders are followed (see :func:`bdq_plugin.video.files.find_videos`).
 
     Args:
         raw_dir: The folder.
@@ -163,13 +162,13 @@ def find_videos(raw_dir: str | Path, report: PreparationReport | None = None) ->
     root = Path(raw_dir)
     if not root.is_dir():
         raise FileNotFoundError(f'no folder {root}')
-    files = sorted(_walk(root), key=natural_key)
-    videos = [name for name in files if Path(name).suffix.lower() in VIDEO_SUFFIXES]
+    found = files.find_videos(root)
     if report is not None:
-        report.not_videos += [name for name in files if name not in set(videos)]
-    if not videos:
-        raise FileNotFoundError(f'{root} has no video ({", ".join(sorted(VIDEO_SUFFIXES))})')
-    return [Path(name) for name in videos]
+        report.not_videos += [path.relative_to(root).as_posix() for path in found.others]
+        report.unreadable += [f'{folder}: may not be listed' for folder in found.closed]
+    if not found.videos:
+        raise FileNotFoundError(f'{root} has no video ({", ".join(sorted(files.VIDEO_SUFFIXES))})')
+    return sorted((path.relative_to(root) for path in found.videos), key=natural_key)
 
 
 def recognise(
@@ -232,21 +231,6 @@ class _Video(NamedTuple):
     height: int
     fps: float
     sha256: str
-
-
-def _walk(root: Path) -> Iterable[str]:
-    """Files that are not hidden, as POSIX paths relative to ``root``; each real folder once."""
-    seen = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:  # a link to a folder above it, or a second one to the same
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        for name in names:
-            if not name.startswith('.'):
-                yield Path(folder, name).relative_to(root).as_posix()
 
 
 def _measure_all(

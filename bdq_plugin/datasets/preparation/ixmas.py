@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..annotations import check_new_file, read_text
+from ...text_files import read_text
+from ...video.files import is_video_name
+from ..annotations import check_new_file
 from ..ixmas import (
     IXMAS_ACTION_SETS,
     IXMAS_ACTIONS,
@@ -14,7 +16,7 @@ from ..ixmas import (
     IXMASName,
     parse_ixmas_name,
 )
-from .clips import VIDEO_SUFFIXES, PreparationReport, one_file_a_name, prepare, recognise
+from .clips import PreparationReport, one_file_a_name, prepare, recognise
 
 
 def prepare_ixmas(
@@ -89,5 +91,4 @@ def read_ixmas_names(path: str | Path) -> list[tuple[str, IXMASName]]:
 
 
 def _strip_video_suffix(name: str) -> str:
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in VIDEO_SUFFIXES else name
+    return os.path.splitext(name)[0] if is_video_name(name) else name

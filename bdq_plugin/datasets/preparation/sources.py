@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ...text_files import as_text, read_text
+from ...video.files import VIDEO_SUFFIXES, printable
 from ..annotations import (
     FILE_COLUMNS,
-    as_text,
     check_inside_root,
-    legible_name,
     read_table,
-    read_text,
     shorten,
 )
-from .clips import VIDEO_SUFFIXES, AmbiguousName
+from .clips import AmbiguousName
 
 _TOKEN = re.compile(r'(\{[^{}]*\}|\*)')
 _FIELD = re.compile(r'\{([a-z_][a-z0-9_]*)(?::(.+))?\}')
@@ -107,12 +106,19 @@ class PathPattern:
         return ''.join(parts)
 
 
-def clips_of_table(path: str | Path, raw_dir: str | Path) -> tuple[list[Clip], list[str]]:
+def clips_of_table(
+    path: str | Path, raw_dir: str | Path, advice: list[str]
+) -> tuple[list[Clip], list[str]]:
     """Clips of a table with ``video, action, subject`` and any further columns.
 
     ``start`` and ``end`` are seconds, or ``h:mm:ss``; ``start_frame`` and ``end_frame`` count
     frames from 0, the end exclusive. What is measured anyway (``num_frames``, ``sha256``) is
     dropped.
+
+    Args:
+        path: the table.
+        raw_dir: Folder of the videos.
+        advice: takes a line where the table's encoding had to be guessed.
 
     Returns:
         The clips, and the columns of labels.
@@ -123,6 +129,8 @@ def clips_of_table(path: str | Path, raw_dir: str | Path) -> tuple[list[Clip], l
     """
     table = read_table(path)
     table.require(('video', 'action', 'subject'))
+    if table.guessed is not None:
+        advice.append(_guess(path, table.guessed))
     places = ('start', 'end', 'start_frame', 'end_frame')
     for name in ('start', 'end'):
         if {name, f'{name}_frame'} <= set(table.columns):
@@ -143,7 +151,7 @@ def clips_of_table(path: str | Path, raw_dir: str | Path) -> tuple[list[Clip], l
 
 
 def clips_of_list(
-    path: str | Path, raw_dir: str | Path, labels: str | Path | None = None
+    path: str | Path, raw_dir: str | Path, labels: str | Path | None, advice: list[str]
 ) -> tuple[list[Clip], list[str]]:
     """Clips of MMAction2's text list with the subject behind it: ``PATH LABEL SUBJECT`` a line.
 
@@ -152,6 +160,7 @@ def clips_of_list(
         raw_dir: Folder of the videos.
         labels: File of the actions' names, one a line, in the order of the labels; by default a
             label is its action's name.
+        advice: takes a line where the encoding of names had to be guessed.
 
     Returns:
         The clips, and the columns of labels.
@@ -174,6 +183,8 @@ def clips_of_list(
         if names is not None:
             label = _label_name(label, names, f'{path}:{number}')
         clip = dict(action=as_text(label), subject=as_text(subject))
+        if not advice and [label, subject] != list(clip.values()):
+            advice.append(_guess(path, f'{clip["action"]} {clip["subject"]}'))
         clips.append(dict(video=_relative(video, raw_dir, f'{path}:{number}'), **clip))
     return clips, ['video', 'action', 'subject']
 
@@ -199,6 +210,13 @@ def split_missing(clips: list[Clip], raw_dir: str | Path) -> tuple[list[Clip], l
     return present, missing
 
 
+def _guess(path: str | Path, name: str) -> str:
+    return (
+        f'{path} is not UTF-8 and was read as Windows-1252, as in {name!r}: save it as UTF-8 if '
+        'that is wrong'
+    )
+
+
 def _forms_of(name: str) -> Iterator[str]:
     for form in dict.fromkeys((name, as_text(name))):
         yield form
@@ -214,7 +232,7 @@ def _relative(video: str, raw_dir: str | Path, where: str) -> str:
             name = PurePosixPath(name).relative_to(Path(raw_dir).resolve()).as_posix()
         except ValueError:
             raise ValueError(
-                f'{where}: {legible_name(video)!r} is not inside the folder of videos, {raw_dir}'
+                f'{where}: {printable(video)!r} is not inside the folder of videos, {raw_dir}'
             ) from None
     name = PurePosixPath(name).as_posix()
     check_inside_root(name, where)

@@ -40,13 +40,13 @@ train_dataloader = dict(
     persistent_workers=False,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(split='train', pipeline=train_pipeline, **dataset),
+    dataset=dict(dataset, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(split='test', pipeline=test_pipeline, test_mode=True, **dataset),
+    dataset=dict(dataset, split='test', pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader
