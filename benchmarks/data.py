@@ -30,13 +30,14 @@ from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
 import bdq_plugin  # noqa: F401  (registers)
+from bdq_plugin import markdown
 from bdq_plugin.datasets import KTHDataset
 from bdq_plugin.datasets.preparation import prepare_kth
 from bdq_plugin.datasets.synthetic import make_kth
 from bdq_plugin.video import isolation
 from bdq_plugin.video import reader as video_reader
 
-from .harness import compare, machine, one_core, rows_to_table, time_in_turns
+from .harness import compare, machine, one_core, time_in_turns
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STOCK = 'MMAction2 (decord)'
@@ -316,4 +317,4 @@ def table(document: dict[str, Any]) -> str:
         f'worker, {document["clips_a_round"]} clips of {document["clip_len"]} frames of '
         f'{document["videos_read"]} {document["videos"]} videos.'
     )
-    return f'{rows_to_table(head, rows)}\n\n{note}'
+    return f'{markdown.table(head, rows)}\n\n{note}'

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bdq_plugin import markdown
 from bdq_plugin.deploy import encode_clip
 from bdq_plugin.encoders import build_encoder
 
@@ -78,14 +79,10 @@ def table(document: dict[str, Any]) -> str:
         for name, row in forms.items()
     ]
     rows += [('1 thread', 'codes', name, row) for name, row in document['codes'].items()]
-    lines = [
-        '| ' + ' | '.join(['where', 'setting', 'form', *columns.values()]) + ' |',
-        '| --- | --- | --- |' + ' ---: |' * len(columns),
-    ]
-    for where, setting, name, row in rows:
-        cells = [f'{row[column]} |' if column in row else '|' for column in columns]
-        lines.append(f'| {where} | {setting} | {name} | ' + ' '.join(cells))
-    return '\n'.join(lines)
+    return markdown.table(
+        ['where', 'setting', 'form', *columns.values()],
+        [[*names, *(row.get(column, '') for column in columns)] for *names, row in rows],
+    )
 
 
 def backends_of(device: str, quick: bool) -> tuple[str, ...]:

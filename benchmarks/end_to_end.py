@@ -27,6 +27,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from bdq_plugin import markdown
 from bdq_plugin.datasets.ixmas import IXMAS_ACTION_SETS, IXMAS_NUMBERED_ACTIONS, IXMAS_SUBJECTS
 from bdq_plugin.datasets.kth import KTH_ACTIONS
 from bdq_plugin.datasets.preparation import prepare_ixmas
@@ -35,7 +36,7 @@ from bdq_plugin.engine.launch import build_runner, load_config
 
 from .data import REPOSITORY, cpu_seconds
 from .game import CONFIGS
-from .harness import machine, rows_to_table
+from .harness import machine
 from .practice import as_published
 
 FORMS = ('before', 'after')
@@ -218,4 +219,4 @@ def table(document: dict[str, Any]) -> str:
         f'{where["threads"]} thread(s), torch {where["torch"]}, '
         f'load {where["load_average_at_start"]} at the start.'
     )
-    return f'{rows_to_table(head, rows)}\n\n{note}'
+    return f'{markdown.table(head, rows)}\n\n{note}'

@@ -24,6 +24,7 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
+from bdq_plugin import markdown
 from bdq_plugin.engine.loops import play
 from bdq_plugin.engine.optim import PhaseOptimWrapperConstructor
 from bdq_plugin.models import AdversarialRecognizer, BDQDataPreprocessor
@@ -35,7 +36,6 @@ from .harness import (
     has_cpp_compiler,
     machine,
     peak_memory_mib,
-    rows_to_table,
     seconds_of,
     time_in_turns,
 )
@@ -443,7 +443,7 @@ def table(document: dict[str, Any]) -> str:
         f'{where["load_average_at_start"]}); speed-up and gain: medians of ratios within a round.'
     )
     tables = [
-        rows_to_table(['iteration', *columns.values()], rows),
-        rows_to_table([*pair_columns.values()], pair_rows),
+        markdown.table(['iteration', *columns.values()], rows),
+        markdown.table([*pair_columns.values()], pair_rows),
     ]
     return '\n\n'.join([*tables, note])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import ctypes
 import functools
-import json
 import multiprocessing
 import os
 import platform
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from bdq_plugin.atomic_files import write_json
 
 RESULTS = Path(__file__).parent / 'results'
 
@@ -171,17 +172,6 @@ def one_core() -> Iterator[None]:
         os.sched_setaffinity(0, cores)
 
 
-def rows_to_table(head: list[str], rows: list[list[object]]) -> str:
-    """A table of Markdown."""
-    lines = [head, ['---'] * len(head), *rows]
-    return '\n'.join('| ' + ' | '.join(map(str, line)) + ' |' for line in lines)
-
-
 def write_result(name: str, document: dict[str, Any], folder: Path = RESULTS) -> Path:
-    """Write ``NAME.json``: a temporary name first, then renamed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f'{name}.json'
-    temporary = path.with_suffix('.tmp')
-    temporary.write_text(json.dumps(document, indent=2) + '\n')
-    os.replace(temporary, path)
-    return path
+    """Write ``NAME.json``."""
+    return write_json(folder / f'{name}.json', document)

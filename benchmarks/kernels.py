@@ -20,10 +20,11 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from bdq_plugin import markdown
 from bdq_plugin.encoders.backends.triton import kernels as triton_kernels
 from bdq_plugin.encoders.backends.triton import parts as triton_parts
 
-from .harness import machine, rows_to_table
+from .harness import machine
 
 # The form of the paper on frames of KTH's recipe.
 FORM = dict(DIFFERENCE=True, HALF=2, ZEROS=False)
@@ -178,7 +179,7 @@ def table(document: dict[str, Any]) -> str:
     rows = [
         [name, *(row[column] for column in columns)] for name, row in document['kernels'].items()
     ]
-    lines = [rows_to_table(['kernel', *columns.values()], rows), '']
+    lines = [markdown.table(['kernel', *columns.values()], rows), '']
     gpu = document['gpu']
     if {'forward', 'backward'} <= set(document['kernels']):
         lines.append(f'Forward and backward together: {both_ways(document)} of a copy at most.')

@@ -18,6 +18,7 @@ from typing import Any
 import av
 import numpy as np
 
+from bdq_plugin import markdown
 from bdq_plugin.deploy import PackedWriter
 from bdq_plugin.deploy.codes_video import CodesVideoWriter
 from bdq_plugin.deploy.context_coder import encode_codes
@@ -25,8 +26,6 @@ from bdq_plugin.deploy.packed import _compress, bits_per_code, has_zstd, pack_bi
 from bdq_plugin.deploy.streaming import encode_clip
 from bdq_plugin.encoders import build_encoder
 from bdq_plugin.video.source import VideoSource
-
-from .harness import rows_to_table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PRESETS = ('bdq_hard', 'sign_16', 'sign_2')
@@ -139,4 +138,4 @@ def table(document: dict[str, Any]) -> str:
         f'`bdq context` takes {100 * min(shares):.0f} to {100 * max(shares):.0f} % of the bits of '
         f'the `mkv`. Million codes written a second on one core, median: {speed}.'
     )
-    return f'{rows_to_table(["video", "encoder", "source", *kinds], rows)}\n\n{note}'
+    return f'{markdown.table(["video", "encoder", "source", *kinds], rows)}\n\n{note}'

@@ -21,12 +21,13 @@ import torch
 from mmaction.registry import DATASETS
 from mmengine.config import Config
 
+from bdq_plugin import markdown
 from bdq_plugin.deploy import PackedReader, StreamingEncoder
 from bdq_plugin.deploy.encoding import encode_stream
 from bdq_plugin.deploy.recognition import ActionRecognizer, Recognition
 from bdq_plugin.video.source import VideoSource
 
-from .harness import rows_to_table, write_result
+from .harness import write_result
 
 RESULTS = Path(__file__).resolve().parents[1] / 'results' / 'camera' / 'recognition.json'
 # Frames apart so that 16 of them span the median clip, of 72 frames.
@@ -140,7 +141,7 @@ def table(document: dict[str, Any]) -> str:
         f'{document["same_label_from_codes_and_clear_video"]} clips.'
     )
     head = ['recipe', 'reads', 'windows a clip', 'kbit/s', 'top-1, %']
-    return f'{rows_to_table(head, rows)}\n\n{note}'
+    return f'{markdown.table(head, rows)}\n\n{note}'
 
 
 if __name__ == '__main__':

@@ -25,10 +25,11 @@ from torch import nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from bdq_plugin import markdown
 from bdq_plugin.engine import loops
 
 from .game import LARGE_ON_CPU, ONE_STEP, SMALL, batch_of, build
-from .harness import compare, machine, rows_to_table, time_in_turns
+from .harness import compare, machine, time_in_turns
 
 SIZES = (1, 2, 4)
 QUICK = dict(config='bdq_ixmas_cpu.py', batch=8, clip=(1, 1, 4, 16, 16))
@@ -281,7 +282,7 @@ def table(document: dict[str, Any]) -> str:
     """The study in Markdown: what was measured, then the estimate."""
     where, setting = document['machine'], document['setting']
     parts = [
-        rows_to_table(
+        markdown.table(
             ['processes', 'ms, median', 'speed-up', 'efficiency', 'weights apart', 'and moved'],
             [
                 [
@@ -316,13 +317,13 @@ def _tables_of_the_whole_study(document: dict[str, Any]) -> list[str]:
         for name, row in document['reduction'].items()
     ]
     return [
-        rows_to_table(['find_unused_parameters', 'ms, median', 'speed-up'], cost),
+        markdown.table(['find_unused_parameters', 'ms, median', 'speed-up'], cost),
         'Two processes, the action phase alone, where nothing is unused.',
-        rows_to_table(['reduced', 'MB an iteration', 'ms, median', 'speed-up'], sent),
+        markdown.table(['reduced', 'MB an iteration', 'ms, median', 'speed-up'], sent),
         f'Two processes, networks of {large["config"]}, {large["batch"]} clips '
         f'{tuple(large["clip"][1:])}.',
         '**Estimate, not measured**:',
-        rows_to_table(
+        markdown.table(
             ['GPUs', 'link', 'assumed GB/s', 'on the way, ms', 'iteration for 90 %, ms'],
             [list(row.values()) for row in document['estimate']],
         ),

@@ -20,10 +20,11 @@ import cv2
 import numba
 import numpy as np
 
+from bdq_plugin import markdown
 from bdq_plugin.camera_form import UNITS, integer_kernel
 from bdq_plugin.deploy import CameraForm, StreamingEncoder
 
-from .harness import cpu_model, one_core, rows_to_table
+from .harness import cpu_model, one_core
 
 SIZES = {'640x480 colour': (480, 640, 3), '1920x1080 colour': (1080, 1920, 3)}
 SIZES |= {'640x480 grey': (480, 640), '1920x1080 grey': (1080, 1920)}
@@ -159,4 +160,4 @@ def table(document: dict[str, Any]) -> str:
         f'{document["cpu"]}, one core, {versions}; {document["rounds"]} rounds on a shared machine '
         f'(load {document["load_average_at_start"]}).'
     )
-    return f'{rows_to_table(head, rows)}\n\n{note}'
+    return f'{markdown.table(head, rows)}\n\n{note}'

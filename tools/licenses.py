@@ -2,11 +2,13 @@
 """List the licence of every locked package: python tools/licenses.py requirements/lock.txt OUT"""
 
 import argparse
-import os
 import re
 from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
+
+from bdq_plugin.atomic_files import write_text
+from bdq_plugin.markdown import table
 
 # Licences that ask more of who passes the package on than to keep the notice.
 COPYLEFT = re.compile(r'GPL|MPL|EPL|CDDL|EUPL|Mozilla|Affero|Lesser|GNU', re.IGNORECASE)
@@ -28,9 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('out', type=Path, help='Markdown file to write')
     args = parser.parse_args(argv)
     text = render(args.lock.read_text())
-    temporary = args.out.with_name(f'.{args.out.name}.{os.getpid()}.tmp')
-    temporary.write_text(text)
-    os.replace(temporary, args.out)
+    write_text(args.out, text)
     print(f'{args.out}: {text.count("COPYLEFT")} packages with copyleft parts')
 
 
@@ -54,9 +54,7 @@ def render(lock: str) -> str:
         'COPYLEFT and PROPRIETARY ask more of who passes the package on than to keep its notice.',
         '"Bundled" are libraries found inside a wheel whose licence differs from its own.',
         '',
-        '| package | licence | bundled | flag |',
-        '| --- | --- | --- | --- |',
-        *(f'| {" | ".join(row)} |' for row in rows),
+        table(['package', 'licence', 'bundled', 'flag'], rows),
     ]
     if elsewhere:
         lines += ['', 'Not looked at, being for another Python or system than this one:', '']

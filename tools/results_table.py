@@ -1,10 +1,14 @@
 #!/usr/bin/env python
-"""Write the tables of README.md anew from results/, or check that they are up to date.
+"""Write the tables and figures of README.md and docs/ anew from results/, or check them.
 
-A table stands between ``<!-- table:NAME -->`` and ``<!-- /table -->``; NAME is ``runs`` (of
-``tools/reproduce_ixmas_cpu.sh``), ``verification`` (``tools/verify.py``), ``learning_curve``
-(``tools/learning_curve.py``), ``audit`` or a comparison of ``tools/compare.py``, these two also
-with ``_attackers``, ``_controls`` or ``_differences`` behind it.
+They stand between ``<!-- KIND:NAME -->`` and ``<!-- /KIND -->``:
+
+``table:NAME``       ``runs`` (of ``tools/reproduce_ixmas_cpu.sh``), ``verification``
+                     (``tools/verify.py``), ``learning_curve`` (``tools/learning_curve.py``),
+                     ``audit`` or a comparison of ``tools/compare.py``, these two also with
+                     ``_attackers``, ``_controls`` or ``_differences`` behind it
+``benchmark:STUDY``  a study of ``python -m benchmarks.run``
+``stress:FILE.KEY``  a figure of ``results/stress/FILE.json``
 
 Example:
     python tools/results_table.py
@@ -14,19 +18,23 @@ Example:
 from __future__ import annotations
 
 import argparse
-import os
+import importlib
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 from bdq_plugin.evaluation.learning_curve_study import learning_curve_table
-from bdq_plugin.evaluation.pooling import pool
+from bdq_plugin.evaluation.pooling import PooledResult, pool
 from bdq_plugin.evaluation.results import read_results
 from bdq_plugin.evaluation.run_tables import runs_table
 from bdq_plugin.evaluation.studies import read_studies
-from bdq_plugin.evaluation.tables import fill, make_table, table_names
+from bdq_plugin.evaluation.tables import make_table
 from bdq_plugin.evaluation.verification_study import verification_table
+from bdq_plugin.markdown import fill_page, places
 
+ROOT = Path(__file__).resolve().parents[1]
 STUDIES = dict(verification=verification_table, learning_curve=learning_curve_table)
 
 
@@ -34,11 +42,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--results', type=Path, default=Path('results/audit'))
-    parser.add_argument('--runs', type=Path, default=Path('results/ixmas_cpu'))
-    parser.add_argument('--verification', type=Path, default=Path('results/verification'))
-    parser.add_argument('--learning-curve', type=Path, default=Path('results/learning_curve'))
-    parser.add_argument('--file', type=Path, default=Path('README.md'))
+    results = ROOT / 'results'
+    parser.add_argument('--results', type=Path, default=results / 'audit')
+    parser.add_argument('--runs', type=Path, default=results / 'ixmas_cpu')
+    parser.add_argument('--verification', type=Path, default=results / 'verification')
+    parser.add_argument('--learning-curve', type=Path, default=results / 'learning_curve')
+    parser.add_argument('--stress', type=Path, default=results / 'stress')
+    parser.add_argument(
+        '--file', type=Path, nargs='+', help='pages; by default README.md and those of docs/'
+    )
     parser.add_argument('--data', default='ixmas', help='results of this data set')
     parser.add_argument('--protocol', default='take')
     parser.add_argument('--check', action='store_true', help='write nothing; fail where it differs')
@@ -54,34 +66,62 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def update(args: argparse.Namespace) -> None:
-    text = args.file.read_text()
-    names = table_names(text)
-    if not names:
-        raise ValueError(
-            f'{args.file} has no place for a table: write <!-- table:audit --> and '
-            '<!-- /table --> on lines of their own'
-        )
-    wanted = (args.data, args.protocol)
-    rows = [row for row in pool(read_results(args.results)) if (row.data, row.protocol) == wanted]
+    pages = args.file or [page for page in pages_of(ROOT) if places(page.read_text())]
+    makers, stale = makers_of(args), []
+    for page in pages:
+        found = places(page.read_text())
+        if not found:
+            raise ValueError(
+                f'{page} has no place for a table: write <!-- table:audit --> and '
+                '<!-- /table --> on lines of their own'
+            )
+        if fill_page(page, makers, args.check):
+            print(f'{page}: {len(found)} up to date')
+        elif args.check:
+            stale.append(str(page))
+        else:
+            print(f'{page}: wrote {", ".join(found)}')
+    if stale:
+        raise ValueError(f'out of date: {", ".join(stale)}: run python tools/results_table.py')
 
-    def make(name: str) -> str:
+
+def pages_of(root: Path) -> list[Path]:
+    return [root / 'README.md', *sorted((root / 'docs').glob('*.md'))]
+
+
+def makers_of(args: argparse.Namespace) -> dict[str, Callable[[str], object]]:
+    wanted = (args.data, args.protocol)
+
+    @cache
+    def rows() -> list[PooledResult]:
+        pooled = pool(read_results(args.results))
+        return [row for row in pooled if (row.data, row.protocol) == wanted]
+
+    def table(name: str) -> str:
         if name == 'runs':
             return runs_table(args.runs)
         if name in STUDIES:
-            folder = getattr(args, name)
-            return STUDIES[name](read_studies(folder, name, *wanted))
-        return make_table(name, rows)
+            return STUDIES[name](read_studies(getattr(args, name), name, *wanted))
+        return make_table(name, rows())
 
-    new = fill(text, make)
-    if args.check:
-        if new != text:
-            raise ValueError(f'{args.file} is out of date: run python tools/results_table.py')
-        print(f'{args.file}: {", ".join(names)} up to date')
-        return
-    temporary = args.file.with_name(f'.{args.file.name}.{os.getpid()}.tmp')
-    temporary.write_text(new)
-    os.replace(temporary, args.file)
-    print(f'{args.file}: wrote {", ".join(names)}')
+    def figure(name: str) -> object:
+        file, key = name.split('.')
+        path = args.stress / f'{file}.json'
+        figures = json.loads(path.read_text()) if path.is_file() else {}
+        return figures.get(key, 'not measured')
+
+    return dict(table=table, benchmark=benchmark_table, stress=figure)
+
+
+def benchmark_table(name: str) -> str:
+    sys.path.insert(0, str(ROOT))  # benchmarks are not installed
+    try:
+        harness = importlib.import_module('benchmarks.harness')
+        study = importlib.import_module(f'benchmarks.{name}')
+    finally:
+        sys.path.remove(str(ROOT))
+    path = getattr(study, 'RESULTS', harness.RESULTS / f'{name}.json')
+    return study.table(json.loads(path.read_text()))
 
 
 if __name__ == '__main__':

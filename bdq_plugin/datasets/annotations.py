@@ -16,7 +16,6 @@ import csv
 import io
 import os
 import re
-import tempfile
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TextIO
 
+from ..atomic_files import atomic_path
 from ..text_files import as_text, read_text
 from ..video.files import printable
 
@@ -227,19 +227,11 @@ def check_new_file(path: str | Path, overwrite: bool) -> None:
 @contextmanager
 def atomic_text_file(path: str | Path, overwrite: bool = False) -> Iterator[TextIO]:
     """Open a text file that takes its name only after all of it has been written."""
-    path = Path(path)
     check_new_file(path, overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', text=True)
-    try:
-        # A file's name may hold bytes that are no UTF-8: they are written as they are.
-        with open(handle, 'w', newline='', encoding='utf-8', errors='surrogateescape') as file:
-            yield file
-        os.chmod(temporary, 0o644)  # mkstemp gives the owner alone the right to read
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    # A file's name may hold bytes that are no UTF-8: they are written as they are.
+    options = dict(newline='', encoding='utf-8', errors='surrogateescape')
+    with atomic_path(path) as temporary, open(temporary, 'w', **options) as file:
+        yield file
 
 
 def _find_delimiter(text: str) -> tuple[str, str, int]:

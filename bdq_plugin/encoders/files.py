@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..atomic_files import write_text
 from ..encoder_file import FORMAT, FORMAT_VERSION, find_encoder, read_encoder_file
 from .base import ENCODERS, ClipEncoder
 from .presets import build_encoder
@@ -25,13 +26,12 @@ def save_encoder(
 
     Args:
         encoder: any encoder, one of your own included.
-        path: file to write; its folder must exist.
+        path: file to write; its folder is made where it is missing.
         metadata: JSON-ready facts to keep with it (data set, protocol, recipe, audit).
 
     Raises:
         ValueError: an argument of the encoder that JSON cannot hold.
     """
-    path = Path(path)
     document = {
         'format': FORMAT,
         'version': FORMAT_VERSION,
@@ -39,10 +39,7 @@ def save_encoder(
         'state': {name: tensor.tolist() for name, tensor in encoder.state_dict().items()},
         'metadata': metadata or {},
     }
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    temporary.write_text(json.dumps(document, indent=2) + '\n')
-    os.replace(temporary, path)
-    return path
+    return write_text(path, json.dumps(document, indent=2) + '\n')
 
 
 def load_encoder(source: str | os.PathLike, /, **overrides: Any) -> ClipEncoder:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import uuid
 import zipfile
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from mmengine.config import Config
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
 
+from ..atomic_files import write_bytes
 from ..safe_load import UntrustedCheckpoint, load_checkpoint
 
 _NAME = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
-_TEMPORARY = '.*.pth.*.tmp'
 STARTED_FILE = '.started'
 
 
@@ -33,18 +32,7 @@ class AtomicBackend(LocalBackend):
 
     def put(self, obj: bytes, filepath: str | os.PathLike) -> None:
         """Write bytes to a temporary name in the same folder and rename it."""
-        path = Path(filepath)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f'.{path.name}.{uuid.uuid4().hex}.tmp')
-        try:
-            with open(temporary, 'wb') as file:
-                file.write(obj)
-                file.flush()
-                # Or a loss of power could keep the new name and lose what it names.
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_bytes(filepath, obj, durable=True)
 
     def put_text(self, obj: str, filepath: str | os.PathLike, encoding: str = 'utf-8') -> None:
         """Write text as :meth:`put` does."""
@@ -166,9 +154,3 @@ def choose_checkpoint(cfg: Config) -> None:
             'train from the beginning'
         )
     cfg.resume = False
-
-
-def remove_leftovers(work_dir: str | os.PathLike) -> None:
-    """Remove what a killed run was writing; only for the holder of the work directory's lock."""
-    for path in Path(work_dir).glob(_TEMPORARY):
-        path.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import os
 import time
 from difflib import get_close_matches
@@ -18,6 +17,7 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.runner import Runner
 
 from .. import compat
+from ..atomic_files import write_json
 from ..models.encoder_source import describe_by_checkpoint
 from ..paths import find_config
 from ..version import __version__
@@ -227,12 +227,3 @@ def test(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, floa
     if out and is_main_process():
         write_json(out, metrics)
     return metrics
-
-
-def write_json(path: str | os.PathLike, document: dict[str, Any]) -> None:
-    """Write JSON to a temporary name and rename it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    temporary.write_text(json.dumps(document, indent=2, default=float) + '\n')
-    os.replace(temporary, path)

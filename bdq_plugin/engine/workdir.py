@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .checkpoints import remove_leftovers
+from ..atomic_files import remove_leftovers
 
 LOCK_FILE = '.lock'
 # Where each launcher of MMEngine says which process this is, before the process group exists.
@@ -55,7 +55,7 @@ def claim_work_dir(work_dir: str | os.PathLike, launcher: str = 'none') -> Itera
         file.flush()
         _held.add(file.fileno())
         try:
-            remove_leftovers(folder)
+            remove_leftovers(folder, '*.pth')
             yield
         finally:
             _held.discard(file.fileno())

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..atomic_files import remove_leftovers
 from ..encoders import ClipEncoder
 from .attackers.base import TARGETS, Attacker
 from .attackers.templates import accuracy
@@ -96,8 +97,7 @@ def run_audit(
         if not ours:
             log(f'{cell.key}: another process is at it')
             return None
-        for left_by_a_kill in path.parent.glob(f'.{path.name}.*.tmp'):
-            left_by_a_kill.unlink()
+        remove_leftovers(path.parent, path.name)
         result = finished(path, print_of_cell)
         if result is not None:
             log(f'{cell.key}: finished already, {path}')

@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from ..atomic_files import write_text
+from ..markdown import table
 from .statistics import Accumulation, Estimate, Interval, PersonFigure, Verification
 
 _EVAL = '.eval_results.yaml'
@@ -86,10 +88,9 @@ def write_card(figures: CardFigures, folder: str | os.PathLike, name: str) -> li
     The hub knows the first as a model's ``README.md``.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     contents = {f'{name}.md': privacy_card(figures), f'{name}{_EVAL}': eval_results(figures)}
     for file, content in contents.items():
-        (folder / file).write_text(content, encoding='utf-8')
+        write_text(folder / file, content)
     return [folder / file for file in contents]
 
 
@@ -180,7 +181,7 @@ def _summary(figures: CardFigures) -> str:
         'This video encoder reduces identifiability, measured thus. It does not remove it: what '
         'leaves the camera remains personal data, and a better attacker than those below may '
         'recognise more.\n',
-        _table(
+        table(
             ('', 'codes', 'clear video'),
             [
                 ('action', _estimate(figures.action), _estimate(figures.action_clear)),
@@ -191,7 +192,8 @@ def _summary(figures: CardFigures) -> str:
                 ),
                 ('person, chance', _percent(figures.chance), _percent(figures.chance)),
             ],
-        ),
+        )
+        + '\n',
         'Accuracy in %, with intervals by resampling people.\n',
     ]
     if not figures.witness:
@@ -233,8 +235,12 @@ def _success(figures: CardFigures) -> str:
     text = (
         '## Success probability (ISO/IEC 30136)\n\n'
         'Share of test clips whose person is named, in %.\n\n'
-    ) + _table(('', 'person named'), rows)
-    return text if figures.negative_controls else f'{text}\nNo negative control was measured.\n'
+    ) + table(('', 'person named'), rows)
+    return (
+        f'{text}\n'
+        if figures.negative_controls
+        else f'{text}\n\nNo negative control was measured.\n'
+    )
 
 
 def _linkability(figures: CardFigures) -> str:
@@ -246,7 +252,8 @@ def _linkability(figures: CardFigures) -> str:
     return (
         '## Linkability (ISO/IEC 30136)\n\n'
         'Person named when so many clips are known to be of one person, in %.\n\n'
-        + _table(('linked clips', 'person named'), linked)
+        + table(('linked clips', 'person named'), linked)
+        + '\n'
         + (_verification(verified) if verified else '\nVerification was not measured.\n')
     )
 
@@ -255,7 +262,8 @@ def _verification(rows: Sequence[Sequence[str]]) -> str:
     return (
         '\nAre two clips of one person? Equal error rate in % (half of all pairs are misjudged '
         'where nothing is known), minimal Cllr in bits (0 everything is known, 1 nothing).\n\n'
-        + _table(('matcher', 'equal error rate', 'minimal Cllr', 'people'), rows)
+        + table(('matcher', 'equal error rate', 'minimal Cllr', 'people'), rows)
+        + '\n'
     )
 
 
@@ -324,11 +332,6 @@ def _estimate(estimate: Estimate | Accumulation, unit: str = '%') -> str:
 
 def _list(numbers: Sequence[int]) -> str:
     return ', '.join(map(str, numbers))
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ['---'] * len(head), *rows]
-    return ''.join(f'| {" | ".join(cells)} |\n' for cells in lines)
 
 
 def _yaml(values: Any) -> str:

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from ..encoders import ClipEncoder
+from ..markdown import table
 from .attackers.templates import Split, TemplateAttacker
 from .clips import Clips, Fold
 from .encodings import encode
 from .settings import Data
 from .statistics import Interval, LearningPoint, nested_subsets, person_interval
 from .studies import Arrays, Measure
-from .tables import estimate_cell, row_line
+from .tables import estimate_cell
 
 KIND = 'learning_curve'
 SIZES = (2, 4, 8)
@@ -163,21 +164,19 @@ def learning_curve_table(documents: Sequence[dict[str, Any]]) -> str:
     if not documents:
         return 'No results yet.\n'
     sizes = sorted({point['performances'] for d in documents for point in d['points']})
-    lines = [row_line(['encoder', 'output', *map(str, sizes)])]
-    lines.append(row_line(['---'] * (len(sizes) + 2)))
+    rows = []
     for document in documents:
         found = dict(
             zip((p['performances'] for p in document['points']), points_of(document), strict=True)
         )
         cells = [estimate_cell(found[size]) if size in found else '' for size in sizes]
-        lines.append(row_line([document['study']['encoder'], document['study']['output'], *cells]))
-    lines += [
-        '',
+        rows.append([document['study']['encoder'], document['study']['output'], *cells])
+    note = (
         'Person named by the template attacker, in %, with 95 % intervals by resampling people, '
         'against the performances of each person that it learned from; chance '
-        f'{100 * documents[0]["chance"]:.1f}.',
-    ]
-    return '\n'.join(lines) + '\n'
+        f'{100 * documents[0]["chance"]:.1f}.'
+    )
+    return f'{table(["encoder", "output", *sizes], rows)}\n\n{note}\n'
 
 
 def _fewest_performances(clips: Clips) -> int:

@@ -26,6 +26,7 @@ import numpy as np
 import sklearn
 import torch
 
+from ..atomic_files import write_text
 from ..version import __version__
 
 FORMAT = 'bdq-audit'
@@ -98,12 +99,8 @@ def software() -> dict[str, str]:
 
 def write_json(path: str | os.PathLike, document: dict[str, Any]) -> None:
     """Write a document whole or not at all, one line for each of its keys."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     lines = [f'{json.dumps(key)}: {json.dumps(value)}' for key, value in document.items()]
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    temporary.write_text('{\n' + ',\n'.join(lines) + '\n}\n')
-    os.replace(temporary, path)
+    write_text(path, '{\n' + ',\n'.join(lines) + '\n}\n')
 
 
 def read_result(path: str | os.PathLike) -> dict[str, Any]:

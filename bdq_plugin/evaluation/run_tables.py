@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..markdown import table
+
 # What tools/reproduce_ixmas_cpu.sh leaves in a folder: rows of the table.
 RUNS = {
     'no_encoder': 'clear video, both networks',
@@ -45,19 +47,14 @@ def runs_table(root: str | Path) -> str:
     folders = sorted(path for path in Path(root).glob('fold*') if path.is_dir())
     if not folders:
         return 'No results yet.\n'
-    lines = [_line(['fold', 'networks', *FIGURES.values(), 'epochs'])]
-    lines.append(_line(['---'] * (len(FIGURES) + 3)))
+    rows = []
     for folder in folders:
         for name, run in read_runs(folder).items():
             metrics = run['metrics']
             figures = [f'{100 * metrics[key]:.1f}' if key in metrics else '' for key in FIGURES]
-            lines.append(_line([str(run['fold']), RUNS[name], *figures, str(run['epochs'])]))
+            rows.append([run['fold'], RUNS[name], *figures, run['epochs']])
     chance = read_runs(folders[0])
     shown = next(r['metrics'] for r in chance.values() if 'privacy/chance' in r['metrics'])
     subject = f'{100 * shown["privacy/chance"]:.1f}'
-    lines.append(_line(['', 'chance', f'{100 / 6:.1f}', subject, subject, '']))
-    return '\n'.join(lines) + '\n'
-
-
-def _line(cells: list[str]) -> str:
-    return '| ' + ' | '.join(cells) + ' |'
+    rows.append(['', 'chance', f'{100 / 6:.1f}', subject, subject, ''])
+    return table(['fold', 'networks', *FIGURES.values(), 'epochs'], rows) + '\n'

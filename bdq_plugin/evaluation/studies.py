@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic_files import atomic_path
 from ..encoders import ClipEncoder
 from .candidates import describe
 from .clips import Fold, load_fold
@@ -198,7 +199,5 @@ def _finished(path: Path, kind: str, asked: str, log: Callable[[str], None]) -> 
 
 
 def _keep(path: Path, arrays: Arrays) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.stem}.{os.getpid()}.npz')
-    np.savez(temporary, **arrays)
-    os.replace(temporary, path)
+    with atomic_path(path) as temporary, open(temporary, 'wb') as file:
+        np.savez(file, **arrays)

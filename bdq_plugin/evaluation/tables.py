@@ -1,10 +1,10 @@
-"""Markdown tables of pooled results, and the README sections they stand in."""
+"""Markdown tables of pooled results."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
+from ..markdown import table
 from .comparison import EXPERIMENTS, Entry
 from .pareto import as_points, contenders, hypervolume, pareto_front
 from .pooling import Pooled, PooledResult
@@ -12,9 +12,6 @@ from .statistics import Estimate, LearningPoint
 
 Table = Callable[[Sequence[PooledResult]], str]
 
-_SECTION = re.compile(
-    r'(<!-- table:(?P<name>[a-z0-9_@]+) -->\n)(?P<body>.*?)(<!-- /table -->)', re.DOTALL
-)
 _FOOTNOTE = (
     'In %, with 95 % intervals by resampling people and their performances. Most leaked: the '
     'maximum over the attackers. Chosen: the attacker that the training clips chose, without a '
@@ -32,11 +29,9 @@ def audit_table(rows: Sequence[PooledResult]) -> str:
     linked = _most_linked(rows)
     head = ['encoder', 'output', 'runs', 'action', 'most leaked', 'by', 'chosen', 'clear']
     head += [f'{linked} linked', 'bits', 'worst']
-    lines = [row_line(head), row_line(['---'] * len(head))]
-    lines += [row_line(_cells(row, linked)) for row in rows]
-    lines.append(row_line(_chance_cells(rows[0], len(head))))
-    lines += ['', _FOOTNOTE.format(control_from=f'{100 * rows[0].control_from:g}', linked=linked)]
-    return '\n'.join(lines) + '\n'
+    cells = [_cells(row, linked) for row in rows] + [_chance_cells(rows[0], len(head))]
+    note = _FOOTNOTE.format(control_from=f'{100 * rows[0].control_from:g}', linked=linked)
+    return f'{table(head, cells)}\n\n{note}\n'
 
 
 def attackers_table(rows: Sequence[PooledResult]) -> str:
@@ -44,12 +39,17 @@ def attackers_table(rows: Sequence[PooledResult]) -> str:
     if not rows:
         return 'No results yet.\n'
     names = list(dict.fromkeys(name for row in rows for name in row.attackers))
-    lines = [row_line(['encoder', 'output', *names]), row_line(['---'] * (len(names) + 2))]
-    for row in rows:
-        cells = [_attacker_cell(row.attackers.get(name), row.control_from) for name in names]
-        lines.append(row_line([row.encoder, row.output, *cells]))
+    cells = [
+        [
+            row.encoder,
+            row.output,
+            *(_attacker_cell(row.attackers.get(name), row.control_from) for name in names),
+        ]
+        for row in rows
+    ]
     left_out = {k: v for row in rows for k, v in row.left_out.items()}
-    lines += [
+    lines = [
+        table(['encoder', 'output', *names], cells),
         '',
         'In %: test (training clips). † stopped before it had learned all that it can. ‡ its '
         'recipe fails on clear video, so that its failure on a code says nothing. All draws: where '
@@ -67,19 +67,20 @@ def controls_table(rows: Sequence[PooledResult]) -> str:
     if not rows:
         return 'No controls yet.\n'
     names = list(dict.fromkeys(name for row in rows for name in row.controls))
-    lines = [row_line(['encoder', 'output', *names]), row_line(['---'] * (len(names) + 2))]
-    for row in rows:
-        cells = [
-            estimate_cell(row.controls[name]) if name in row.controls else '' for name in names
+    cells = [
+        [
+            row.encoder,
+            row.output,
+            *(estimate_cell(row.controls[n]) if n in row.controls else '' for n in names),
         ]
-        lines.append(row_line([row.encoder, row.output, *cells]))
-    lines += [
-        '',
+        for row in rows
+    ]
+    note = (
         'In % of the test clips whose person is named: by the attacker trained with permuted '
         'names; from the border of the picture alone; from the length of a clip alone; from the '
-        'label, scores and features of a recognizer of the action.',
-    ]
-    return '\n'.join(lines) + '\n'
+        'label, scores and features of a recognizer of the action.'
+    )
+    return f'{table(["encoder", "output", *names], cells)}\n\n{note}\n'
 
 
 def differences_table(rows: Sequence[PooledResult]) -> str:
@@ -88,35 +89,30 @@ def differences_table(rows: Sequence[PooledResult]) -> str:
     if len(rows) < 2:
         return 'Nothing to compare yet.\n'
     least = min(rows, key=lambda row: row.leakage.value)
-    lines = [
-        row_line(['encoder', 'output', f'more than {least.encoder} ({least.output})', 'shown']),
-        row_line(['---'] * 4),
-    ]
+    head = ['encoder', 'output', f'more than {least.encoder} ({least.output})', 'shown']
+    cells = []
     for row in rows:
         if row is least or row.leakage.hits.ids != least.leakage.hits.ids:
             continue
         difference = row.difference(least)
         shown = 'yes' if difference.excludes_zero else 'no'
-        lines.append(row_line([row.encoder, row.output, estimate_cell(difference), shown]))
-    lines += [
-        '',
-        'In points, each encoder by its strongest attacker; shown: the interval excludes 0.',
-    ]
-    return '\n'.join(lines) + '\n'
+        cells.append([row.encoder, row.output, estimate_cell(difference), shown])
+    note = 'In points, each encoder by its strongest attacker; shown: the interval excludes 0.'
+    return f'{table(head, cells)}\n\n{note}\n'
 
 
 def alpha_table(rows: Sequence[PooledResult]) -> str:
     """The audit table of an alpha sweep, with its Pareto front and hyper-volume."""
-    table, counted = audit_table(rows), contenders(rows)
+    audit, counted = audit_table(rows), contenders(rows)
     if not rows:
-        return table
+        return audit
     if not counted:
-        return f'{table}\nNo Pareto front: no attacker is a witness.\n'
+        return f'{audit}\nNo Pareto front: no attacker is a witness.\n'
     points, first = as_points(counted), counted[0]
     front = ', '.join(f'{counted[i].encoder} ({counted[i].output})' for i in pareto_front(points))
     volume = hypervolume(points, worst=(first.action.chance, 1.0), best=(1.0, first.leakage.chance))
     return (
-        f'{table}\nPareto front (action against most leaked): {front}. Hyper-volume '
+        f'{audit}\nPareto front (action against most leaked): {front}. Hyper-volume '
         f'{volume:.3f}, where 1 is perfect action at chance for the person and 0 is chance for the '
         'action. Rows without a witness count in neither.\n'
     )
@@ -167,21 +163,6 @@ def make_table(name: str, rows: Sequence[PooledResult]) -> str:
         )
     chosen = select(rows, EXPERIMENTS[stem], panel or ('full' if stem == 'full' else 'quick'))
     return alpha_table(chosen) if name == 'alpha' else KINDS[kind](chosen)
-
-
-def fill(text: str, make: Callable[[str], str]) -> str:
-    """Replace what stands between ``<!-- table:NAME -->`` and ``<!-- /table -->``.
-
-    Args:
-        text: Markdown with such places.
-        make: gives the table of a name.
-    """
-    return _SECTION.sub(lambda match: match[1] + make(match['name']) + '<!-- /table -->', text)
-
-
-def table_names(text: str) -> list[str]:
-    """Names of the tables that a text has a place for."""
-    return [match['name'] for match in _SECTION.finditer(text)]
 
 
 def _cells(row: PooledResult, linked: int) -> list[str]:
@@ -236,11 +217,11 @@ def _extras_table(rows: Sequence[PooledResult], name: str) -> list[str]:
         key.replace('_', ' ').replace('psnr db', 'PSNR (dB)').replace('ssim', 'SSIM')
         for key in keys
     ]
-    lines = ['', row_line([name, 'output', *titles]), row_line(['---'] * (len(keys) + 2))]
-    for row in having:
-        extras = row.attackers[name].extras
-        lines.append(row_line([row.encoder, row.output, *(f'{extras[key]:.2f}' for key in keys)]))
-    return lines
+    cells = [
+        [row.encoder, row.output, *(f'{row.attackers[name].extras[key]:.2f}' for key in keys)]
+        for row in having
+    ]
+    return ['', table([name, 'output', *titles], cells)]
 
 
 def _chance_cells(row: PooledResult, columns: int) -> list[str]:
@@ -266,8 +247,3 @@ def estimate_cell(estimate: Estimate | LearningPoint) -> str:
 
 def _percent(share: float) -> str:
     return f'{100 * share:.1f}'
-
-
-def row_line(cells: Sequence[str]) -> str:
-    """A row of a Markdown table."""
-    return '| ' + ' | '.join(cells) + ' |'

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..encoders import ClipEncoder, build_encoder
+from ..markdown import table
 from .attackers.templates import TemplateAttacker
 from .clips import Fold
 from .encodings import encode
@@ -20,7 +21,7 @@ from .settings import Data
 from .statistics import Estimate, Verification
 from .statistics.matching import CASES, COMPONENTS, Features, match
 from .studies import Arrays, Measure
-from .tables import estimate_cell, row_line
+from .tables import estimate_cell
 
 KIND = 'verification'
 _FORMS = ('clear', 'codes')
@@ -96,7 +97,7 @@ def verification_table(documents: Sequence[dict[str, Any]]) -> str:
         return 'No results yet.\n'
     head = ['encoder', 'output', 'matcher', 'clips compared']
     head += ['EER', 'min Cllr', 'EER, unseen people', 'min Cllr, unseen people']
-    lines = [row_line(head), row_line(['---'] * len(head))]
+    rows = []
     for document in documents:
         matches = {
             ((row['matcher'], row['enrolled'], row['tested']), row['seen']): row
@@ -114,15 +115,14 @@ def verification_table(documents: Sequence[dict[str, Any]]) -> str:
             ]
             study, compared = document['study'], f'{case.enrolled}, {case.tested}'
             matcher = _matcher(matches[key, True])
-            lines.append(row_line([study['encoder'], study['output'], matcher, compared, *cells]))
-    lines += [
-        '',
+            rows.append([study['encoder'], study['output'], matcher, compared, *cells])
+    note = (
         'EER in %: 50 where nothing is known; min Cllr in bits: 1 where nothing is known, 0 where '
         'everything is; with 95 % intervals by resampling people. Aligned: trained on clear video, '
         'codes rotated onto it. A matcher trained on clear video alone fails on any code, private '
-        'or not: its rows on codes are worthless as a proof, and stand here to show it.',
-    ]
-    return '\n'.join(lines) + '\n'
+        'or not: its rows on codes are worthless as a proof, and stand here to show it.'
+    )
+    return f'{table(head, rows)}\n\n{note}\n'
 
 
 def _features(arrays: Arrays, split: str) -> Features:

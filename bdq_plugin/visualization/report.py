@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..atomic_files import write_text
 from ..datasets.protocols import ProtocolAudit
 from ..encoders import ClipEncoder, build_encoder, load_encoder
 from ..encoders.files import load_state
@@ -25,7 +26,6 @@ from .curves import accuracy_curves, compare_runs, encoder_history
 from .logs import RunLog, config_text, find_runs, read_metrics, read_run
 from .sheet import contact_sheet
 from .staircase import staircase
-from .style import write_bytes
 from .tradeoff import tradeoff
 
 Section = tuple[str, str]
@@ -77,7 +77,7 @@ def write_report(
     folder, options = Path(folder), options or Options()
     sections = build_sections(folder, audit, options)
     text = html.page(f'BDQ report: {folder.resolve().name}', sections)
-    return write_bytes(out or folder / 'report.html', text.encode())
+    return write_text(out or folder / 'report.html', text)
 
 
 def build_sections(

@@ -13,10 +13,10 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ..atomic_files import write_bytes
 from ..encoders import BDQEncoder
 from ..encoders.bdq import to_uint8
 from ..models.data_preprocessor import KINETICS_MEAN, KINETICS_STD
-from .style import write_bytes
 
 CLEAR_STAGES = ('clear', 'B', 'restored')
 CLEAR_NOTE = 'The person is to be seen in: {rows}'

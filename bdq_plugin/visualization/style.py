@@ -11,6 +11,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..atomic_files import atomic_path
+
 # Okabe and Ito's colours, which remain apart for colour-blind readers; yellow, too pale on paper,
 # is left out.
 COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#E69F00', '#000000')
@@ -59,18 +61,8 @@ def panels(count: int, width: float = 5.2, height: float = 2.3) -> tuple[Figure,
     return figure, list(axes) if count > 1 else [axes]
 
 
-def write_bytes(path: str | os.PathLike, content: bytes) -> Path:
-    """Write a file to a temporary name and rename it; its folder is made where it is missing."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{os.getpid()}.{path.name}')
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
-    return path
-
-
 def save_figure(figure: Figure, path: str | os.PathLike) -> Path:
-    """Write a figure to a temporary name, rename it and close it.
+    """Write a figure, whole or not at all, and close it.
 
     Args:
         figure: any figure of this package.
@@ -81,14 +73,12 @@ def save_figure(figure: Figure, path: str | os.PathLike) -> Path:
     """
     path = Path(path)
     known = figure.canvas.get_supported_filetypes()
-    if path.suffix.lstrip('.').lower() not in known:
+    kind = path.suffix.lstrip('.').lower()
+    if kind not in known:
         raise ValueError(f"cannot write '{path.name}': end its name in .png, .pdf or .svg")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{os.getpid()}.{path.name}')
     # A PDF's date would make each writing differ.
-    dates = {'.pdf': {'CreationDate': None}, '.svg': {'Date': None}}
-    with plt.rc_context(_LOOK):
-        figure.savefig(temporary, dpi=150, metadata=dates.get(path.suffix.lower()))
-    os.replace(temporary, path)
+    dates = dict(pdf={'CreationDate': None}, svg={'Date': None})
+    with plt.rc_context(_LOOK), atomic_path(path) as temporary:
+        figure.savefig(temporary, format=kind, dpi=150, metadata=dates.get(kind))
     plt.close(figure)
     return path

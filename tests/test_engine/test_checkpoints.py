@@ -14,9 +14,9 @@ from bdq_plugin.engine.checkpoints import (
     choose_checkpoint,
     continue_after_restart,
     damage_of,
-    remove_leftovers,
 )
 from bdq_plugin.engine.launch import build_runner
+from bdq_plugin.engine.workdir import LOCK_FILE, claim_work_dir
 
 from ..game import game_config
 
@@ -76,8 +76,9 @@ class TestBackend:
     def test_leftovers_of_a_killed_run_are_removed_and_nothing_else(self, tmp_path):
         save(tmp_path, 1)
         (tmp_path / '.epoch_2.pth.0123.tmp').write_bytes(b'half')
-        remove_leftovers(tmp_path)
-        assert {p.name for p in tmp_path.iterdir()} == {'epoch_1.pth', 'last_checkpoint'}
+        with claim_work_dir(tmp_path):
+            left = {path.name for path in tmp_path.iterdir()}
+        assert left == {'epoch_1.pth', 'last_checkpoint', LOCK_FILE}
 
 
 class TestDamage:

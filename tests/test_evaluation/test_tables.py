@@ -8,10 +8,8 @@ from bdq_plugin.evaluation.tables import (
     alpha_table,
     audit_table,
     differences_table,
-    fill,
     make_table,
     select,
-    table_names,
 )
 
 from ..audit_data import made_result
@@ -77,14 +75,6 @@ def test_select_keeps_the_order_of_the_experiment() -> None:
     assert found == [('bdq', 'soft'), ('bdq', 'hard'), ('d', 'hard')]
 
 
-def test_fill_replaces_sections_and_nothing_else() -> None:
-    rows = pool([made_result(1)])
-    end = '<!-- /table -->\n'
-    text = f'a\n<!-- table:audit -->\nstale\n{end}b\n<!-- table:alpha -->\n{end}'
-    new = fill(text, lambda name: make_table(name, rows))
-    assert table_names(text) == ['audit', 'alpha']
-    assert new.startswith('a\n<!-- table:audit -->\n| encoder |') and 'stale' not in new
-    assert new.endswith('<!-- table:alpha -->\nNo results yet.\n<!-- /table -->\n')
-    assert fill(new, lambda name: make_table(name, rows)) == new
+def test_an_unknown_table() -> None:
     with pytest.raises(ValueError, match="no table 'mine'"):
-        make_table('mine', rows)
+        make_table('mine', [])

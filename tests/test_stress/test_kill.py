@@ -1,6 +1,5 @@
 """The stress tools notice what they are there for; and a few real kills."""
 
-import json
 import random
 import re
 import sys
@@ -27,11 +26,10 @@ FORGETFUL = "open(path, 'a').write('half whole')"
 def stress():
     sys.path.insert(0, str(STRESS))
     try:
-        import fill_reliability
         import jobs
         import kill
 
-        yield kill, jobs, fill_reliability
+        yield kill, jobs
     finally:
         sys.path.remove(str(STRESS))
 
@@ -39,7 +37,7 @@ def stress():
 @pytest.fixture
 def writer_of(stress, tmp_path):
     """A job that writes one file again and again."""
-    _, jobs, _ = stress
+    _, jobs = stress
 
     class Writer(jobs.Job):
         temporary = '*.tmp'
@@ -79,7 +77,7 @@ def test_a_run_that_does_not_begin_anew_is_noticed(stress, writer_of):
 
 
 def test_a_tool_that_fails_by_itself_is_lost(stress, writer_of):
-    kill, _, _ = stress
+    kill, _ = stress
     job = writer_of(RENAMED)
     assert kill.play(job, job.root / 'whole', None, False)[0]
     (job.root / 'writer.py').write_text("raise ValueError('mine')")
@@ -101,7 +99,7 @@ def test_equals_is_exact(stress):
 
 def test_a_file_of_codes_that_breaks_off_stands_so_far(stress, tmp_path):
     """The encoding job, once, cut short by hand."""
-    _, jobs, _ = stress
+    _, jobs = stress
     job = jobs.Encoding(tmp_path)
     assert stress[0].play(job, tmp_path / 'whole', None, False)[0]
     whole = job.product(tmp_path / 'whole')
@@ -117,15 +115,6 @@ def test_a_file_of_codes_that_breaks_off_stands_so_far(stress, tmp_path):
         stood.append(len(jobs.standing(tmp_path / 'cut' / 'out.bdq')))
     assert stood[0] == 0
     assert frames * 0.7 < stood[-1] < frames
-
-
-def test_the_page_is_filled_from_files_alone(stress, tmp_path):
-    fill = stress[2].fill
-    (tmp_path / 'kill_audit.json').write_text(json.dumps(dict(kills=15)))
-    marks = [f'<!-- stress:{key} -->old<!-- /stress -->' for key in ('kill_audit.kills', 'no.x')]
-    assert fill(' '.join(marks), tmp_path) == ' '.join(
-        mark.replace('old', new) for mark, new in zip(marks, ('15', 'not measured'), strict=True)
-    )
 
 
 def test_every_figure_of_the_page_has_a_command():

@@ -119,7 +119,7 @@ def test_sbu_mistakes(sbu):
     (folder / 'raw/s01s02/s01s02/01/001/rgb_000003.png').write_bytes(b'cut')
     report = prepare_sbu(folder / 'raw', folder / 'new', folder / 'sbu.csv')
     assert len(report.rows) == 7 and 'rgb_000003.png' in report.unreadable[0]
-    assert not list((folder / 'new').rglob('*.part'))
+    assert not list((folder / 'new').rglob('.*'))
 
 
 # IPN Hand

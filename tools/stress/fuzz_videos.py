@@ -50,7 +50,7 @@ import av
 import numpy as np
 from video_kinds import write_kinds
 
-from bdq_plugin.engine.launch import write_json
+from bdq_plugin.atomic_files import write_json
 from bdq_plugin.version import __version__
 from bdq_plugin.video.container import VideoError
 from bdq_plugin.video.files import VIDEO_SUFFIXES

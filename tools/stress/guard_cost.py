@@ -20,8 +20,9 @@ import torch
 from jobs import Training
 from mmengine.config import Config
 
+from bdq_plugin.atomic_files import write_json
 from bdq_plugin.engine import guards
-from bdq_plugin.engine.launch import build_runner, load_config, write_json
+from bdq_plugin.engine.launch import build_runner, load_config
 from bdq_plugin.version import __version__
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -15,13 +15,13 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from bdq_plugin.atomic_files import write_json
 from bdq_plugin.datasets.preparation import prepare_kth
 from bdq_plugin.datasets.synthetic import make_kth
 from bdq_plugin.deploy.codes_video import CodesVideoReader
 from bdq_plugin.deploy.packed import PackedError, PackedReader
 from bdq_plugin.encoders import build_encoder, save_encoder
 from bdq_plugin.engine.checkpoints import damage_of
-from bdq_plugin.engine.launch import write_json
 from bdq_plugin.evaluation.results import comparable
 from bdq_plugin.video.source import SourceError
 

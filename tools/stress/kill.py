@@ -31,7 +31,7 @@ from typing import Any
 import torch
 from jobs import JOBS, Job, equals
 
-from bdq_plugin.engine.launch import write_json
+from bdq_plugin.atomic_files import write_json
 from bdq_plugin.version import __version__
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from jobs import TrainingOfTwo, equals
 
-from bdq_plugin.engine.launch import write_json
+from bdq_plugin.atomic_files import write_json
 from bdq_plugin.version import __version__
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,6 +11,7 @@ import av
 import cv2
 import numpy as np
 
+from ...atomic_files import atomic_path
 from ...progress import track
 from ...text_files import read_text
 from ..annotations import check_new_file, natural_key
@@ -74,24 +74,21 @@ def write_lossless(path: Path, frames: Iterator[np.ndarray], fps: int) -> None:
     Raises:
         ValueError: Frames differ in size.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.part')
-    try:
-        with av.open(str(partial), 'w', format='matroska') as container:
-            stream = container.add_stream('ffv1', rate=fps)
-            stream.pix_fmt = 'bgr0'
-            for number, pixels in enumerate(frames):
-                if number == 0:
-                    stream.height, stream.width = pixels.shape[:2]
-                if pixels.shape[:2] != (stream.height, stream.width):
-                    raise ValueError(f'{path}: frame {number} has another size than the first')
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format='rgb24')
-                frame.pts, frame.time_base = number, Fraction(1, fps)
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        atomic_path(path) as temporary,
+        av.open(str(temporary), 'w', format='matroska') as container,
+    ):
+        stream = container.add_stream('ffv1', rate=fps)
+        stream.pix_fmt = 'bgr0'
+        for number, pixels in enumerate(frames):
+            if number == 0:
+                stream.height, stream.width = pixels.shape[:2]
+            if pixels.shape[:2] != (stream.height, stream.width):
+                raise ValueError(f'{path}: frame {number} has another size than the first')
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format='rgb24')
+            frame.pts, frame.time_base = number, Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
 
 
 def _find_sequences(raw_dir: str | Path) -> dict[str, Path]:

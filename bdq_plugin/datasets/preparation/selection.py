@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ...atomic_files import atomic_path, write_bytes
 from ...progress import track
 from ..annotations import atomic_text_file, check_new_file, shorten
 from .clips import find_videos, one_file_a_name, open_unknown
@@ -79,10 +79,8 @@ def select_videos(
     Path(out_dir).mkdir(parents=True, exist_ok=True)
     for stem in track(kept, 'copying videos'):
         target = Path(out_dir, videos[stem].name)
-        # Under another name first: an interrupted copy must not look like a video.
-        partial = target.with_name(f'.{target.name}.part')
-        shutil.copy2(Path(raw_dir, videos[stem]), partial)
-        os.replace(partial, target)
+        with atomic_path(target) as temporary:
+            shutil.copy2(Path(raw_dir, videos[stem]), temporary)
     with atomic_text_file(names, overwrite) as file:
         file.writelines(f'{stem}\n' for stem in kept)
     return kept
@@ -92,6 +90,4 @@ def _write_png(path: Path, frame: np.ndarray) -> None:
     ok, png = cv2.imencode('.png', cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     if not ok:
         raise OSError(f'{path}: the frame cannot be encoded')
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    temporary.write_bytes(png.tobytes())
-    os.replace(temporary, path)
+    write_bytes(path, png.tobytes())
