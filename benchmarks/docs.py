@@ -17,7 +17,7 @@ from .harness import RESULTS
 
 DOCS = Path(__file__).resolve().parents[1] / 'docs'
 STUDIES_OF_PAGE = {
-    'deploy.md': ('streaming', 'packing', 'recognition'),
+    'deploy.md': ('streaming', 'writing', 'packing', 'recognition'),
     'performance.md': ('encoder', 'kernels', 'data', 'game', 'scale', 'end_to_end'),
 }
 

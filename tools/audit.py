@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import torch
 from mmengine.config import DictAction
 
+from bdq_plugin.engine.first_checks import check_device
 from bdq_plugin.evaluation.audit import run_audit
 from bdq_plugin.evaluation.candidates import OUTPUTS, output_forms, resolve_encoder
 from bdq_plugin.evaluation.results import Cell
@@ -61,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def audit(args: argparse.Namespace) -> None:
+    check_device(args.device)
     data = load_data(args.data, args.data_root, args.ann_file)
     panel = load_panel(args.panel, args.cfg_options)
     audited = resolve_encoder(args.encoder, args.preset)

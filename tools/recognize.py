@@ -84,13 +84,17 @@ def show(
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
-    if args.threads:
-        torch.set_num_threads(args.threads)
     options = dict(window=args.window, stride=args.stride)
     try:
+        if args.threads is not None:
+            if args.threads < 1:
+                raise ValueError(f'--threads is 1 or more, got {args.threads}')
+            torch.set_num_threads(args.threads)
         recognizer = ActionRecognizer(
             args.config, args.checkpoint, labels=read_labels(args.labels), device=args.device
         )
+        if Path(args.source).is_dir():
+            raise ValueError(f'{args.source} is a folder: name one of its videos')
         codes = open_codes(args.source)
         if codes is not None:
             frames = Repeatable(codes.frames, codes.num_frames)

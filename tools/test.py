@@ -6,6 +6,7 @@ import os
 
 from mmengine.config import DictAction
 
+from bdq_plugin.engine.first_checks import one_sentence
 from bdq_plugin.engine.launch import load_config, test
 
 
@@ -25,10 +26,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    cfg = load_config(
-        args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher
-    )
-    test(cfg, args.checkpoint, args.out)
+    with one_sentence():
+        cfg = load_config(
+            args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher
+        )
+        test(cfg, args.checkpoint, args.out)
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ import os
 
 from mmengine.config import DictAction
 
+from bdq_plugin.engine.first_checks import one_sentence
 from bdq_plugin.engine.launch import load_config, train
 
 
@@ -31,16 +32,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    cfg = load_config(
-        args.config,
-        options=args.cfg_options,
-        work_dir=args.work_dir,
-        launcher=args.launcher,
-        seed=args.seed,
-        amp=args.amp,
-        resume=args.resume,
-    )
-    train(cfg)
+    with one_sentence():
+        cfg = load_config(
+            args.config,
+            options=args.cfg_options,
+            work_dir=args.work_dir,
+            launcher=args.launcher,
+            seed=args.seed,
+            amp=args.amp,
+            resume=args.resume,
+        )
+        train(cfg)
 
 
 if __name__ == '__main__':

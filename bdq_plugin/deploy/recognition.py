@@ -28,6 +28,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..camera_form import CameraForm
+from ..engine.first_checks import check_device, check_kind
 from ..paths import find_config
 from ..safe_load import load_checkpoint
 from ..video.reader import ArrayReader
@@ -93,7 +94,10 @@ class ActionRecognizer:
         device: str = 'cpu',
     ) -> None:
         if not isinstance(config, Config):
-            config = Config.fromfile(find_config(config))
+            path = find_config(config)
+            config = _read_config(path)
+            check_kind(config, path)
+        check_device(device)
         init_default_scope('mmaction')
         self.config = config
         self.model: nn.Module = MODELS.build(config.model)
@@ -102,6 +106,11 @@ class ActionRecognizer:
             raise ValueError(
                 'the config has no BDQDataPreprocessor: name one of stage 2, such as '
                 'configs/bdq_kth_action.py'
+            )
+        if not hasattr(self.model, 'cls_head') or 'test_pipeline' not in config:
+            raise ValueError(
+                'the config is of the game (stage 1) or has no test_pipeline: name one of stage 2, '
+                'such as configs/bdq_kth_action.py, and its checkpoint'
             )
         meta: dict[str, Any] = {}
         if checkpoint is not None:
@@ -167,7 +176,8 @@ class ActionRecognizer:
             ValueError: the source is shorter than a window, or an iterator without one.
         """
         plan = partial(self._plan, codes=False)
-        for clip in _clips(frames, window or self.window, stride, plan):
+        window = self.window if window is None else window
+        for clip in _clips(frames, window, stride, plan):
             yield self._answer(clip, self._score_frames(clip))
 
     def on_codes(
@@ -197,7 +207,8 @@ class ActionRecognizer:
         """
         self._check_form(form)
         plan = partial(self._plan, codes=True)
-        for clip in _clips(codes, window or self.code_window, stride, plan):
+        window = self.code_window if window is None else window
+        for clip in _clips(codes, window, stride, plan):
             yield self._answer(clip, self._score_codes(form, clip))
 
     def overall(self, answers: Sequence[Recognition]) -> Recognition:
@@ -376,6 +387,15 @@ def _three_channels(pixels: np.ndarray) -> np.ndarray:
     # The networks read three channels; a pipeline with ToGray makes one of them again.
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+
+
+def _read_config(path: str) -> Config:
+    try:
+        return Config.fromfile(path)
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f'{path} is no config ({error}): name the config first, then its checkpoint'
+        ) from error
 
 
 # What stock transforms expect of an item of a data set.

@@ -18,6 +18,7 @@ from .. import compat
 from ..paths import find_config
 from ..version import __version__
 from .checkpoints import choose_checkpoint, continue_after_restart
+from .first_checks import check_kind, check_start, check_testing, check_training, explained
 from .loops import unwrap
 from .lost_ranks import name_lost_ranks, set_timeout
 from .recipe import SWITCHES, apply_switches
@@ -50,6 +51,7 @@ def load_config(
         ValueError: ``amp`` without a GPU.
     """
     cfg = Config.fromfile(find_config(path))
+    check_kind(cfg, path)
     options = options or {}
     cfg.merge_from_dict({k: v for k, v in options.items() if k.split('.')[0] in SWITCHES})
     apply_switches(cfg)
@@ -106,11 +108,14 @@ def train(cfg: Config) -> dict[str, float]:
     Raises:
         WorkDirInUse: another run writes into ``cfg.work_dir``.
     """
+    check_start(cfg)
     with claim_work_dir(cfg.work_dir, cfg.launcher), name_lost_ranks(cfg.launcher):
         continue_after_restart(cfg)
         runner = build_runner(cfg)
+        check_training(runner)
         start = time.time()
-        runner.train()
+        with explained(runner):
+            runner.train()
         seconds = time.time() - start
         if cfg.get('test_dataloader') is None:
             return {}
@@ -163,8 +168,12 @@ def test(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, floa
     """
     if not os.path.isfile(checkpoint):
         raise FileNotFoundError(f'no checkpoint {checkpoint}; train first: tools/train.py CONFIG')
+    check_start(cfg)
     cfg.load_from, cfg.resume = checkpoint, False
-    metrics = build_runner(cfg).test()
+    runner = build_runner(cfg)
+    check_testing(runner, checkpoint)
+    with explained(runner):
+        metrics = runner.test()
     if out and is_main_process():
         write_json(out, metrics)
     return metrics
