@@ -44,6 +44,7 @@ test: $(STAMP)
 tables: $(STAMP)
 	$(RUN) tools/results_table.py
 	$(RUN) tools/results_table.py --file docs/threat_model.md
+	$(RUN) tools/results_table.py --file docs/audit.md
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .

@@ -40,7 +40,9 @@ setup(
     long_description=(HERE / 'README.md').read_text(),
     long_description_content_type='text/markdown',
     packages=find_packages(include=['bdq_plugin', 'bdq_plugin.*']),
-    package_data={'bdq_plugin': ['datasets/index/*.txt', 'encoders/zoo/*.json']},
+    package_data={
+        'bdq_plugin': ['datasets/index/*.txt', 'encoders/zoo/*.json', 'encoders/zoo/cards/*']
+    },
     cmdclass={'build_py': BuildWithRecipes},
     python_requires='>=3.10,<3.13',
     # Ranges: what the code needs. requirements/lock.txt has the versions that it was tested with.
@@ -54,6 +56,8 @@ setup(
         'decord>=0.6.0',
         'numpy',
         'scipy',
+        # The audit's attackers with hand-made features.
+        'scikit-learn',
         'opencv-python',
         'pillow',
         'matplotlib',

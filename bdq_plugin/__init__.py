@@ -4,20 +4,22 @@
 every class in MMAction2's registries, so that a config needs one line::
 
     custom_imports = dict(imports=['bdq_plugin'], allow_failed_imports=False)
+
+Where nothing has imported MMEngine yet, both wait until something does (:mod:`.registration`):
+``bdq_plugin.encoders`` needs torch alone, and ``bdq_plugin.deploy`` not even that.
 """
 
-from importlib.util import find_spec
-
+from . import registration
 from .version import __version__
 
 __all__ = ['__version__']
 
-# A camera installs bdq_plugin.deploy alone, without MMEngine: nothing to register there.
-if find_spec('mmengine') is not None:
-    from . import compat
+if registration.stack_is_installed():
+    __all__ += registration.PARTS
+    registration.register_in_time()
 
-    compat.apply()
 
-    from . import datasets, engine, evaluation, models
-
-    __all__ += ['compat', 'datasets', 'engine', 'evaluation', 'models']
+def __getattr__(name: str) -> object:
+    if name in registration.PARTS and registration.stack_is_installed():
+        return registration.register()[name]
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -1,6 +1,6 @@
 """The encoder in whole numbers, in plain Python: what a camera needs, and nothing of torch.
 
-This module is the one definition of that form. :class:`bdq_plugin.encoders.IntegerForm` adds the
+This module is the one definition of that form. :mod:`bdq_plugin.encoders.integer` has its
 arithmetic in torch, :class:`bdq_plugin.deploy.StreamingEncoder` that of a camera.
 
 A frame holds 8 bits. The 1-D kernel is rounded to whole multiples of 1/256, so a blurred value is a
@@ -10,13 +10,13 @@ NumPy and a camera's own arithmetic give the same levels, bit for bit.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from struct import pack, unpack
 from typing import Any
+
+from .encoder_file import read_encoder_file
 
 KERNEL_SUM = 256
 # Units of a value and of a threshold in full intensity: 8-bit pixels, filtered along both axes.
@@ -53,10 +53,23 @@ def integer_kernel(sigma: float, kernel_size: int = 5) -> tuple[int, ...]:
 def integer_thresholds(thresholds: list[float], low: float, high: float) -> tuple[int, ...]:
     """Thresholds in units of a level, to whole numbers in units of 1 / (255 * 65536).
 
-    Values are whole, so ``value > t`` and ``value > floor(t)`` are the same.
+    Values are whole, so ``value > t`` and ``value > floor(t)`` are the same. Each is measured from
+    where training has no motion: what lies on a threshold there lies on it here.
     """
     step = (high - low) / len(thresholds)
-    return tuple(math.floor((low + t * step) * UNITS) for t in sorted(thresholds))
+    zero = level_of_zero(low, high, len(thresholds))
+    return tuple(math.floor((t - zero) * step * UNITS) for t in sorted(thresholds))
+
+
+def level_of_zero(low: float, high: float, steps: int) -> float:
+    """Where no motion lies in units of a level, to the last bit what training computes.
+
+    That is :func:`bdq_plugin.encoders.functional.to_levels` of 0 in float32, operation by
+    operation: half of ``steps`` wherever the range is symmetric.
+    """
+    middle, width = _float32(_float32(low + high) / 2), _float32(high - low)
+    part = _float32(_float32(-middle / width) + _float32(width / 2 / width))
+    return _float32(steps * part)
 
 
 @dataclass(frozen=True)
@@ -154,8 +167,17 @@ class CameraForm:
             thresholds: K numbers in units of a level, in any order.
             low, high: the fixed range, in units of full intensity.
             dither: standard deviation in units of full intensity.
+
+        Raises:
+            ValueError: a number that is not finite, or a blur that has no form in whole numbers.
         """
         blurs = log_sigma is not None
+        numbers = [*thresholds, low, high, dither, *([log_sigma] if blurs else [])]
+        if not all(map(math.isfinite, numbers)) or not low < high:
+            raise ValueError(
+                'an encoder with numbers that are not finite, or an empty range, has no levels: '
+                f'log_sigma {log_sigma}, thresholds {thresholds}, range {low} to {high}'
+            )
         return cls(
             kernel=integer_kernel(math.exp(log_sigma), kernel_size) if blurs else (KERNEL_SUM,),
             padding=padding if blurs else 'replicate',
@@ -167,37 +189,28 @@ class CameraForm:
         )
 
 
-def load_form(path: str | os.PathLike) -> CameraForm:
+def load_form(source: str | os.PathLike) -> CameraForm:
     """Read an encoder's JSON file (``bdq_plugin.encoders.save_encoder``) without torch.
 
+    Args:
+        source: a path, or a name of the zoo.
+
     Returns:
-        The same numbers as ``load_encoder(path).integer_form()``.
+        The same numbers as ``load_encoder(source).integer_form()``.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not an encoder file, or an encoder that cannot run as a stream.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'no encoder file {path}: write one with bdq_plugin.encoders.save_encoder'
-        )
-    try:
-        document = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f'{path} is not an encoder file: {error}') from error
-    if not isinstance(document, dict) or document.get('format') != 'bdq-encoder':
-        raise ValueError(f'{path} is not an encoder file: it lacks "format": "bdq-encoder"')
-    if document.get('version') != 1:
-        raise ValueError(f'{path} has version {document.get("version")}, this package reads 1')
+    document = read_encoder_file(source)
     try:
         return _form_of(document)
     except KeyError as error:
         raise ValueError(
-            f'{path} lacks {error}: write it anew with bdq_plugin.encoders.save_encoder'
+            f'{source} lacks {error}: write it anew with bdq_plugin.encoders.save_encoder'
         ) from error
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise ValueError(f'{path}: {error}') from error
+        raise ValueError(f'{source}: {error}') from error
 
 
 def _form_of(document: dict[str, Any]) -> CameraForm:

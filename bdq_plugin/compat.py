@@ -19,6 +19,9 @@ def apply() -> None:
     stub_missing_drn()
     silence_known_warnings()
     score_in_float32()
+    shift_hue_in_int16()
+    pack_clip_layout()
+    give_tsm_an_encoder()
 
 
 def stub_missing_drn() -> None:
@@ -79,6 +82,73 @@ def score_in_float32() -> None:
         return stock(self, cls_scores.float(), data_samples)
 
     BaseHead.loss_by_feat = loss_by_feat
+
+
+def shift_hue_in_int16() -> None:
+    """Let MMAction2's ``ColorJitter`` work with NumPy 2.
+
+    ``adjust_hue`` adds a whole number between -127 and 127 to a uint8 hue: below zero NumPy 2
+    raises OverflowError, and a sum above 255 has always wrapped around.
+    """
+    import cv2
+    import numpy as np
+    from mmaction.datasets.transforms import ColorJitter
+
+    def adjust_hue(img: np.ndarray, factor: float) -> np.ndarray:
+        hsv = cv2.cvtColor(np.clip(img, 0, 255).astype(np.uint8), cv2.COLOR_RGB2HSV)
+        hsv[..., 0] = (hsv[..., 0].astype(np.int16) + int(factor * 255)) % 180
+        return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(np.float32)
+
+    ColorJitter.adjust_hue = staticmethod(adjust_hue)
+
+
+def pack_clip_layout() -> None:
+    """Let every packed sample say in its metainfo how its frames are grouped.
+
+    ``FormatShape(input_format='NCHW')`` lays the frames of all crops and clips in one row, and
+    nothing that leaves the pipeline tells where one ends. ``clip_len`` and ``num_clips`` join the
+    keys that ``PackActionInputs`` packs, whichever a config names.
+    """
+    from mmaction.datasets.transforms import PackActionInputs
+
+    stock = PackActionInputs.__init__
+    if hasattr(stock, '__wrapped__'):
+        return
+
+    @functools.wraps(stock)
+    def init(self: PackActionInputs, *args: Any, **kwargs: Any) -> None:
+        stock(self, *args, **kwargs)
+        self.meta_keys = (*self.meta_keys, 'clip_len', 'num_clips')
+
+    PackActionInputs.__init__ = init
+
+
+def give_tsm_an_encoder() -> None:
+    """Let the optimiser of the TSM configs take a model whose preprocessor has parameters.
+
+    ``TSMOptimWrapperConstructor`` sorts layers by their type and raises ValueError at any other, of
+    a frozen encoder too. The encoder is kept from it; what learns of it gets the base learning rate
+    and no weight decay, as in the game.
+    """
+    from mmaction.engine.optimizers import TSMOptimWrapperConstructor
+    from torch import nn
+
+    stock = TSMOptimWrapperConstructor.add_params
+    if hasattr(stock, '__wrapped__'):
+        return
+
+    @functools.wraps(stock)
+    def add_params(
+        self: TSMOptimWrapperConstructor, params: list[dict], model: nn.Module, **kwargs: Any
+    ) -> None:
+        parts = dict(model.named_children())
+        preprocessor = parts.pop('data_preprocessor', nn.Identity())
+        stock(self, params, nn.ModuleDict(parts), **kwargs)
+        learned = [p for p in preprocessor.parameters() if p.requires_grad]
+        if learned:
+            params.append(dict(params=learned, lr=self.base_lr, weight_decay=0))
+
+    TSMOptimWrapperConstructor.add_params = add_params
 
 
 def prepare_distributed(launcher: str) -> str | None:

@@ -8,6 +8,7 @@ the name of what it asks for. Whoever trusts its author sets ``BDQ_TRUST_CHECKPO
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pickle
 import re
@@ -17,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
 
 TRUST = 'BDQ_TRUST_CHECKPOINTS'
 _SWITCHES = ('TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD')
@@ -94,25 +94,28 @@ def weights_only(source: str | os.PathLike) -> Iterator[None]:
 
 def _log_of_mmengine() -> list[Any]:
     """What ``HistoryBuffer`` consists of, under the names in files of NumPy 1 and 2."""
+    if importlib.util.find_spec('mmengine') is None:
+        return []
+    from mmengine.logging import HistoryBuffer
+
+    def statistic(owner: Any, name: str) -> Any:
+        """Stands for ``getattr`` in files, where it names HistoryBuffer's statistics."""
+        if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
+            return getattr(HistoryBuffer, name)
+        raise pickle.UnpicklingError(f'GLOBAL builtins.getattr of {owner!r}, {name!r}')
+
     array = np.empty(0)
     reconstruct, scalar = array.__reduce__()[0], np.float64(0).__reduce__()[0]
     codes = '?' + np.typecodes['AllInteger'] + np.typecodes['AllFloat']
     return [
         HistoryBuffer,
-        (_statistic, 'builtins.getattr'),
+        (statistic, 'builtins.getattr'),
         np.ndarray,
         np.dtype,
         *{type(np.dtype(code)) for code in codes},
         *[(reconstruct, f'numpy.{core}.multiarray._reconstruct') for core in ('core', '_core')],
         *[(scalar, f'numpy.{core}.multiarray.scalar') for core in ('core', '_core')],
     ]
-
-
-def _statistic(owner: Any, name: str) -> Any:
-    """Stands for ``getattr`` in files, where it names HistoryBuffer's statistics."""
-    if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
-        return getattr(HistoryBuffer, name)
-    raise pickle.UnpicklingError(f'GLOBAL builtins.getattr of {owner!r}, {name!r}')
 
 
 def _reason(error: Exception) -> str:

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from bdq_plugin.deploy import encode_clip
 from bdq_plugin.encoders import build_encoder
-from bdq_plugin.encoders.backends import has_cpp_compiler
 
 from . import harness
 from .published import PublishedEncoder
 
-BACKENDS = {'cpu': ('plain', 'compile', 'lean'), 'cuda': ('plain', 'compile', 'triton')}
+# 'compile' is the plain form through torch.compile.
+BACKENDS = {'cpu': ('plain', 'compile', 'numba'), 'cuda': ('plain', 'compile', 'triton')}
 # Bytes that must move for each value of a clip: input and output forward, input and gradient back.
 BYTES_A_VALUE = 4 * 4
 
@@ -90,7 +90,7 @@ def table(document: dict[str, Any]) -> str:
 
 def backends_of(device: str, quick: bool) -> tuple[str, ...]:
     """The forms that are compared with the published one: those that can run here."""
-    without = () if device == 'cuda' or (not quick and has_cpp_compiler()) else ('compile',)
+    without = () if device == 'cuda' or (not quick and harness.has_cpp_compiler()) else ('compile',)
     return tuple(backend for backend in BACKENDS[device] if backend not in without)
 
 
@@ -101,7 +101,11 @@ def _training(
     g = torch.randn((*shape[:2], shape[2] - 1, *shape[3:]), device=device)
     modules: dict[str, nn.Module] = {'published': PublishedEncoder(learn_sigma=learn_sigma)}
     for backend in backends:
-        modules[backend] = build_encoder('bdq_released', learn_sigma=learn_sigma, backend=backend)
+        plain_or_own = 'plain' if backend == 'compile' else backend
+        encoder = build_encoder('bdq_released', learn_sigma=learn_sigma, backend=plain_or_own)
+        if backend == 'compile':
+            encoder.compile()
+        modules[backend] = encoder
     steps = {name: _step(module.to(device), x, g) for name, module in modules.items()}
     if device == 'cuda':
         steps['copy'] = lambda: (torch.empty_like(x).copy_(x), torch.empty_like(x).copy_(x))

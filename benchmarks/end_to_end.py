@@ -2,12 +2,11 @@
 
     OMP_NUM_THREADS=2 python -m benchmarks.run end_to_end
 
-The parts are the adversarial stage, both re-trainings on its frozen encoder and one audit with the
-quick panel. *After* they are ours as they are: ``configs/bdq_ixmas_cpu*.py`` and what
-``tools/audit.py`` calls. *Before*, the same networks see the same clips as often in the same
-batches, as a plain transcription of published practice has it (:mod:`.practice`): each clip is read
-and decoded each time, the encoder runs in its plain form, the game makes two full passes, the only
-hooks are MMEngine's, and each network of the panel decodes and encodes its clips for itself.
+The parts are the adversarial stage and both re-trainings on its frozen encoder. *After* they are
+ours as they are: ``configs/bdq_ixmas_cpu*.py``. *Before*, the same networks see the same clips as
+often in the same batches, as a plain transcription of published practice has it
+(:mod:`.practice`): each clip is read and decoded each time, the encoder runs in its plain form, the
+game makes two full passes, and the only hooks are MMEngine's.
 
 Whole runs take too long, so a few whole epochs of each are measured, before and after in turns, and
 multiplied. Setting up, where ours fills its caches, and the first epoch count once, as measured.
@@ -19,33 +18,25 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from torch import Tensor, nn
 
 from bdq_plugin.datasets.ixmas import IXMAS_ACTION_SETS, IXMAS_NUMBERED_ACTIONS, IXMAS_SUBJECTS
 from bdq_plugin.datasets.kth import KTH_ACTIONS
 from bdq_plugin.datasets.preparation import prepare_ixmas
 from bdq_plugin.datasets.synthetic import make_kth
-from bdq_plugin.encoders import build_encoder
 from bdq_plugin.engine.launch import build_runner, load_config
-from bdq_plugin.evaluation.attackers import build_attacker
-from bdq_plugin.evaluation.clips import build_datasets, encode, load_fold
-from bdq_plugin.evaluation.settings import Data, load_data, load_panel
-from bdq_plugin.evaluation.training import classification_loss, fit, predict
-from bdq_plugin.models import BDQDataPreprocessor
 
 from .data import REPOSITORY, cpu_seconds
 from .game import CONFIGS
 from .harness import machine, rows_to_table
-from .practice import ReadAnew, as_published, stock_pipeline
+from .practice import as_published
 
 FORMS = ('before', 'after')
 CLOCKS = ('wall', 'cpu')
@@ -55,7 +46,6 @@ RECIPES = {
     're-training, privacy': 'bdq_ixmas_cpu_privacy.py',
 }
 # Networks of the panel that ``quick`` leaves out.
-LEFT_OUT = ('clip', 'recurrent')
 PROTOCOL, FOLD = 'take', 3
 
 Seconds = dict[str, float]
@@ -85,7 +75,7 @@ def training(form: str, recipe: str, options: dict[str, str], work_dir: Path) ->
     """
     cfg = load_config(str(CONFIGS / recipe), options=options, work_dir=str(work_dir / form))
     cfg.log_level = 'ERROR'
-    cfg.model.data_preprocessor.pop('init_cfg', None)
+    cfg.model.data_preprocessor.encoder = dict(preset='bdq')
     if form == 'before':
         as_published(cfg)
     runner = build_runner(cfg)
@@ -100,63 +90,6 @@ def training(form: str, recipe: str, options: dict[str, str], work_dir: Path) ->
         if epoch % loop.val_interval == 0 or epoch == last
     ]
     return [Run(recipe, last, len(validations) + 1, loop.run_epoch, runner.val_loop.run)]
-
-
-def audit(form: str, options: dict[str, str], without: tuple[str, ...] = ()) -> list[Run]:
-    """The networks of the quick panel, on the soft output of one encoder.
-
-    What is computed from their answers is left out: it is the same for both.
-    """
-    data = load_data('ixmas', **options)
-    values, labels, names = (decoded_anew if form == 'before' else decoded_once)(data)
-    outputs = {target: len(names) for target, names in names.items()}
-    shape = values['test'][torch.tensor([0])].shape[1:]
-    runs = []
-    for name, config in load_panel('quick', {f'panel.{k}': None for k in without}).networks.items():
-        network = build_attacker(name, config, outputs, shape)
-        recipe, targets = replace(network.recipe, epochs=1), labels[network.target]
-        epoch = partial(fit, network, step_of(network), values['train'], targets, recipe)
-        test = partial(predict_all, network, values)
-        runs.append(Run(name, network.recipe.epochs, 1, epoch, test))
-    return runs
-
-
-def step_of(network: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss of clips and labels."""
-    return lambda clips, labels: classification_loss(network(clips), labels)
-
-
-def decoded_once(data: Data) -> tuple[dict, dict, dict]:
-    """Encoded clips of each split, training labels and names of the classes: as the audit does."""
-    fold = load_fold(data.dataset, PROTOCOL, FOLD, log=lambda text: None)
-    encoder = build_encoder('bdq')
-    splits = dict(train=fold.train, test=fold.test)
-    values = {k: encode(clips, encoder, data.mean, data.std).values for k, clips in splits.items()}
-    labels = dict(action=fold.train.actions, identity=fold.train.identities)
-    return values, labels, dict(action=fold.actions, identity=fold.identities)
-
-
-def decoded_anew(data: Data) -> tuple[dict, dict, dict]:
-    """The same clips, labels and names, but nothing is decoded or encoded yet."""
-    dataset = dict(data.dataset, pipeline=stock_pipeline(data.dataset['pipeline']))
-    datasets = build_datasets(dataset, PROTOCOL, FOLD)
-    encoder = dict(preset='bdq', backend='plain')
-    preprocessor = BDQDataPreprocessor(encoder, frozen=True, mean=data.mean, std=data.std)
-    values = {split: ReadAnew(datasets[split], preprocessor) for split in ('train', 'test')}
-    train = datasets['train']
-    items = [train.get_data_info(i) for i in range(len(train))]
-    labels = {
-        target: torch.tensor([item[field] for item in items])
-        for target, field in (('action', 'label'), ('identity', 'subject'))
-    }
-    names = dict(action=train.metainfo['classes'], identity=train.metainfo['subjects'])
-    return values, labels, names
-
-
-def predict_all(network: nn.Module, values: dict[str, Any]) -> None:
-    """The answers of a trained network for both splits."""
-    for clips in values.values():
-        predict(network, clips)
 
 
 def clocked(step: Callable[[], object]) -> tuple[Any, Seconds]:
@@ -241,7 +174,6 @@ def study(quick: bool = False, rounds: int = 2) -> dict[str, Any]:
             part: partial(training, recipe=recipe, options=options, work_dir=Path(folder, recipe))
             for part, recipe in RECIPES.items()
         }
-        parts['audit'] = partial(audit, options=files, without=LEFT_OUT if quick else ())
         if quick:
             del parts['re-training, action']
         document['measured'] = {
@@ -249,7 +181,8 @@ def study(quick: bool = False, rounds: int = 2) -> dict[str, Any]:
             for part, build in parts.items()
         }
     rows = {part: summary(measured) for part, measured in document['measured'].items()}
-    rows['whole'] = {key: sum(row[key] for row in rows.values()) for key in rows['audit']}
+    keys = next(iter(rows.values())).keys()
+    rows['whole'] = {key: sum(row[key] for row in rows.values()) for key in keys}
     for row in rows.values():
         for clock in CLOCKS:
             row[f'speed_up_{clock}'] = row[f'before_{clock}_min'] / row[f'after_{clock}_min']
@@ -281,8 +214,8 @@ def table(document: dict[str, Any]) -> str:
         'Minutes: what comes once (setting up, which fills our caches, and the first epoch), and '
         'the median of the other epochs and the test, each times its number in the recipe. An '
         f'iteration of our game has {document["privacy_steps"]} privacy steps, the published 1. '
-        f'{document["videos"]}, protocol {PROTOCOL}, fold {FOLD}; the audit: four networks, one '
-        f'encoder, soft output. {where["cpu"]}, {where["threads"]} thread(s), torch '
-        f'{where["torch"]}, load {where["load_average_at_start"]} at the start.'
+        f'{document["videos"]}, protocol {PROTOCOL}, fold {FOLD}. {where["cpu"]}, '
+        f'{where["threads"]} thread(s), torch {where["torch"]}, '
+        f'load {where["load_average_at_start"]} at the start.'
     )
     return f'{rows_to_table(head, rows)}\n\n{note}'

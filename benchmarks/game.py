@@ -24,7 +24,6 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from bdq_plugin.encoders.backends import has_cpp_compiler
 from bdq_plugin.engine.loops import play
 from bdq_plugin.engine.optim import PhaseOptimWrapperConstructor
 from bdq_plugin.models import AdversarialRecognizer, BDQDataPreprocessor
@@ -33,6 +32,7 @@ from bdq_plugin.models.losses import EntropyLoss
 from .harness import (
     compare,
     forget_compiled,
+    has_cpp_compiler,
     machine,
     peak_memory_mib,
     rows_to_table,
@@ -141,7 +141,7 @@ class WholeClipPreprocessor(BDQDataPreprocessor):
 
     def _encode_one_frame(self, frames_NCTHW: Tensor, staged: object) -> Tensor:
         with torch.no_grad():
-            encoded = self._normalize(self.encoder(self._prepare(frames_NCTHW)))
+            encoded = self._normalize(self.encoder(self.prepare(frames_NCTHW)))
         index = int(torch.randint(encoded.shape[2], ()))
         return encoded[:, :, index : index + 1]
 

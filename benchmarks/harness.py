@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import functools
 import json
 import multiprocessing
 import os
@@ -69,6 +70,21 @@ def seconds_of(step: Callable[[], object], device: str = 'cpu') -> float:
     step()
     _synchronize(device)
     return time.perf_counter() - start
+
+
+@functools.cache
+def has_cpp_compiler() -> bool:
+    """Whether torch.compile finds its C++ compiler, which CPUs need; it is asked for its version.
+
+    Never raises. The first call takes a few seconds, to import torch's compiler.
+    """
+    try:
+        from torch._inductor.cpp_builder import get_cpp_compiler
+
+        get_cpp_compiler()
+    except Exception:  # none of torch's private names is promised to stay
+        return False
+    return True
 
 
 def forget_compiled() -> None:

@@ -20,7 +20,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from bdq_plugin.encoders import triton_kernels, triton_parts
+from bdq_plugin.encoders.backends.triton import kernels as triton_kernels
+from bdq_plugin.encoders.backends.triton import parts as triton_parts
 
 from .harness import machine, rows_to_table
 

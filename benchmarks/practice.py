@@ -6,18 +6,13 @@ game is the published one, and MMEngine's are the only hooks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-import torch
 from mmaction.registry import LOOPS, TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmengine.config import Config
 from mmengine.runner import EpochBasedTrainLoop
-from torch import Tensor
-
-from bdq_plugin.models import BDQDataPreprocessor
 
 from .game import PublishedGame
 
@@ -63,27 +58,6 @@ class PublishedTrainLoop(EpochBasedTrainLoop):
         self._iter += 1
 
 
-class ReadAnew:
-    """Encoded clips that ``fit`` and ``predict`` index like a tensor (N, C, T, H, W).
-
-    Each time, the clips are read, decoded and encoded.
-    """
-
-    def __init__(self, dataset: Any, preprocessor: BDQDataPreprocessor) -> None:
-        self.dataset, self.preprocessor = dataset, preprocessor
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, indices: Tensor) -> Tensor:
-        clips = torch.stack([self.dataset[i]['inputs'][0] for i in indices.tolist()])
-        with torch.no_grad():
-            return self.preprocessor.encode(clips)
-
-    def split(self, size: int) -> Iterator[Tensor]:
-        return (self[indices] for indices in torch.arange(len(self)).split(size))
-
-
 def stock_pipeline(pipeline: Steps) -> Steps:
     """The same with MMAction2's reading and decoding."""
     return [STOCK.get(step['type'], step) for step in pipeline]
@@ -97,5 +71,6 @@ def as_published(cfg: Config) -> None:
     cfg.model.data_preprocessor.encoder.backend = 'plain'
     cfg.custom_hooks = []
     cfg.default_hooks = {name: cfg.default_hooks[name] for name in STOCK_HOOKS}
+    cfg.default_hooks.runtime_info.type = 'RuntimeInfoHook'
     if cfg.train_cfg.pop('phases', None):
         cfg.train_cfg.type = 'PublishedTrainLoop'

@@ -118,7 +118,7 @@ def main() -> None:
         'protocol': dataset.protocol,
         'fold': dataset.fold,
         'epochs': stream.config.train_cfg.max_epochs,
-        'encoder': Path(stream.config.encoder_file).name,
+        'encoder': Path(stream.config.model.data_preprocessor.init_cfg.checkpoint).name,
         'torch': torch.__version__,
         'same_label_from_codes_and_clear_video': same,
         'rows': rows,

@@ -1,29 +1,4 @@
-# Stage 2 of the demo: a fresh action network on the frozen encoder of
-# bdq_demo.py.
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/datasets/kth_small.py',
-    '_base_/encoders/bdq.py',
-    '_base_/models/small.py',
-    '_base_/schedules/retrain_small.py',
-]
-encoder_file = 'work_dirs/demo/bdq/encoder.json'
-model = dict(
-    data_preprocessor=dict(
-        type='BDQDataPreprocessor',
-        encoder=_base_.encoder,
-        frozen=True,
-        init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
-        **_base_.grey,
-    ),
-    **_base_.action_network,
-)
-val_evaluator = [_base_.action_metric]
-test_evaluator = val_evaluator
-data_root = 'work_dirs/demo/data/videos'
-ann_file = 'work_dirs/demo/data/annotations.csv'
-max_epochs = 10
-people = [f'person{i:02d}' for i in range(1, 6)]
-train_dataloader = dict(num_workers=0, dataset=dict(subjects=people, cache=True))
-val_dataloader = dict(num_workers=0, dataset=dict(subjects=people, cache=True))
-test_dataloader = dict(num_workers=0, dataset=dict(subjects=people, cache=True))
+# Stage 2 of the demo: a fresh action network on the frozen encoder of bdq_demo.py.
+_base_ = ['_base_/stages/action_small.py', '_base_/datasets/demo.py']
+model = dict(data_preprocessor=dict(encoder=dict(file='work_dirs/demo/bdq/encoder.json')))
+train_cfg = dict(max_epochs=10)

@@ -1,22 +1,3 @@
 # The paper's game on IXMAS: BDQ, I3D ResNet-50 against ResNet-50, alpha 1.
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/datasets/ixmas.py',
-    '_base_/encoders/bdq.py',
-    '_base_/models/i3d_r50.py',
-    '_base_/models/privacy_r50.py',
-    '_base_/schedules/adversarial_50e.py',
-]
-model = dict(
-    type='AdversarialRecognizer',
-    alpha=1.0,
-    num_privacy_networks=1,
-    held_norm='batch',
-    data_preprocessor=dict(type='BDQDataPreprocessor', encoder=_base_.encoder),
-    recognizer=_base_.action_network,
-    privacy=dict(
-        **_base_.privacy_network,
-        cls_head=dict(type='PrivacyHead', num_classes=10, in_channels=2048),
-    ),
-)
-pretrained = dict(action=_base_.action_weights, privacy=_base_.privacy_weights)
+_base_ = ['_base_/stages/game_r50.py', '_base_/datasets/ixmas.py']
+model = dict(privacy=dict(cls_head=dict(num_classes=10)))

@@ -1,21 +1,3 @@
 # Stage 2 on IXMAS: a fresh action network on the frozen encoder of bdq_ixmas.py.
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/datasets/ixmas.py',
-    '_base_/encoders/bdq.py',
-    '_base_/models/i3d_r50.py',
-    '_base_/schedules/retrain_50e.py',
-]
-encoder_file = 'work_dirs/bdq_ixmas/encoder.json'
-model = dict(
-    data_preprocessor=dict(
-        type='BDQDataPreprocessor',
-        encoder=_base_.encoder,
-        frozen=True,
-        init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
-    ),
-    **_base_.action_network,
-)
-pretrained = dict(action=_base_.action_weights)
-val_evaluator = [_base_.action_metric]
-test_evaluator = val_evaluator
+_base_ = ['_base_/stages/action_r50.py', '_base_/datasets/ixmas.py']
+model = dict(data_preprocessor=dict(encoder=dict(file='work_dirs/bdq_ixmas/encoder.json')))

@@ -1,19 +1,3 @@
 # BDQ on IXMAS with small networks: minutes on two CPU cores.
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/datasets/ixmas_small.py',
-    '_base_/encoders/bdq.py',
-    '_base_/models/small.py',
-    '_base_/schedules/adversarial_small.py',
-]
-model = dict(
-    type='AdversarialRecognizer',
-    alpha=1.0,
-    num_privacy_networks=1,
-    data_preprocessor=dict(type='BDQDataPreprocessor', encoder=_base_.encoder, **_base_.grey),
-    recognizer=_base_.action_network,
-    privacy=dict(
-        **_base_.privacy_network,
-        cls_head=dict(type='PrivacyHead', num_classes=10, in_channels=96),
-    ),
-)
+_base_ = ['_base_/stages/game_small.py', '_base_/datasets/ixmas_small.py']
+model = dict(privacy=dict(cls_head=dict(num_classes=10)))

@@ -1,22 +1,4 @@
 # Stage 2 on IXMAS with small networks: a fresh action network on the frozen encoder of
 # bdq_ixmas_cpu.py.
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/datasets/ixmas_small.py',
-    '_base_/encoders/bdq.py',
-    '_base_/models/small.py',
-    '_base_/schedules/retrain_small.py',
-]
-encoder_file = 'work_dirs/bdq_ixmas_cpu/encoder.json'
-model = dict(
-    data_preprocessor=dict(
-        type='BDQDataPreprocessor',
-        encoder=_base_.encoder,
-        frozen=True,
-        init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
-        **_base_.grey,
-    ),
-    **_base_.action_network,
-)
-val_evaluator = [_base_.action_metric]
-test_evaluator = val_evaluator
+_base_ = ['_base_/stages/action_small.py', '_base_/datasets/ixmas_small.py']
+model = dict(data_preprocessor=dict(encoder=dict(file='work_dirs/bdq_ixmas_cpu/encoder.json')))

@@ -1,25 +1,7 @@
 # Stage 2 on IXMAS with small networks: a fresh privacy network on the frozen encoder of
 # bdq_ixmas_cpu.py.
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/datasets/ixmas_small.py',
-    '_base_/encoders/bdq.py',
-    '_base_/models/small.py',
-    '_base_/schedules/retrain_small.py',
-]
-encoder_file = 'work_dirs/bdq_ixmas_cpu/encoder.json'
+_base_ = ['_base_/stages/privacy_small.py', '_base_/datasets/ixmas_small.py']
 model = dict(
-    data_preprocessor=dict(
-        type='BDQDataPreprocessor',
-        encoder=_base_.encoder,
-        frozen=True,
-        init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
-        **_base_.grey,
-    ),
-    **_base_.privacy_network,
-    cls_head=dict(type='PrivacyHead', num_classes=10, in_channels=96),
+    data_preprocessor=dict(encoder=dict(file='work_dirs/bdq_ixmas_cpu/encoder.json')),
+    cls_head=dict(num_classes=10),
 )
-val_evaluator = [_base_.privacy_metric]
-test_evaluator = val_evaluator
-# One frame of a clip an epoch, so it takes more of them.
-max_epochs = 120

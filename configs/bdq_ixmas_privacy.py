@@ -1,23 +1,6 @@
 # Stage 2 on IXMAS: a fresh privacy network on the frozen encoder of bdq_ixmas.py.
-# It is the paper's attacker, which sees single frames.
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/datasets/ixmas.py',
-    '_base_/encoders/bdq.py',
-    '_base_/models/privacy_r50.py',
-    '_base_/schedules/retrain_50e.py',
-]
-encoder_file = 'work_dirs/bdq_ixmas/encoder.json'
+_base_ = ['_base_/stages/privacy_r50.py', '_base_/datasets/ixmas.py']
 model = dict(
-    data_preprocessor=dict(
-        type='BDQDataPreprocessor',
-        encoder=_base_.encoder,
-        frozen=True,
-        init_cfg=dict(type='Pretrained', checkpoint=encoder_file),
-    ),
-    **_base_.privacy_network,
-    cls_head=dict(type='PrivacyHead', num_classes=10, in_channels=2048),
+    data_preprocessor=dict(encoder=dict(file='work_dirs/bdq_ixmas/encoder.json')),
+    cls_head=dict(num_classes=10),
 )
-pretrained = dict(privacy=_base_.privacy_weights)
-val_evaluator = [_base_.privacy_metric]
-test_evaluator = val_evaluator

@@ -1,22 +1,3 @@
 # KTH in clear: what both networks reach without an encoder. There is no game, so alpha is 0.
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/datasets/kth.py',
-    '_base_/encoders/pass_through.py',
-    '_base_/models/i3d_r50.py',
-    '_base_/models/privacy_r50.py',
-    '_base_/schedules/adversarial_50e.py',
-]
-model = dict(
-    type='AdversarialRecognizer',
-    alpha=0.0,
-    num_privacy_networks=1,
-    held_norm='batch',
-    data_preprocessor=dict(type='BDQDataPreprocessor', encoder=_base_.encoder),
-    recognizer=_base_.action_network,
-    privacy=dict(
-        **_base_.privacy_network,
-        cls_head=dict(type='PrivacyHead', num_classes=25, in_channels=2048),
-    ),
-)
-pretrained = dict(action=_base_.action_weights, privacy=_base_.privacy_weights)
+_base_ = 'bdq_kth.py'
+model = dict(alpha=0.0, data_preprocessor=dict(encoder=dict(preset='pass_through')))

@@ -12,8 +12,8 @@ import pytest
 from mmengine.registry import init_default_scope
 
 import bdq_plugin  # noqa: F401  (mends the stack and registers before any test imports mmaction)
-from bdq_plugin.datasets.preparation import prepare_ixmas, prepare_kth
-from bdq_plugin.datasets.synthetic import make_kth
+from bdq_plugin.datasets.preparation import prepare_folder, prepare_ixmas, prepare_kth
+from bdq_plugin.datasets.synthetic import make_folder, make_kth
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -62,6 +62,23 @@ def synthetic_kth(tmp_path_factory: pytest.TempPathFactory) -> SyntheticKTH:
     annotation = root / 'kth.csv'
     prepare_kth(root / 'videos', annotation, root / '00sequences.txt')
     return SyntheticKTH(root, annotation)
+
+
+class SyntheticOwn(NamedTuple):
+    """A folder of one's own videos, and its annotation."""
+
+    root: Path
+    annotation: Path
+
+
+@pytest.fixture(scope='session')
+def synthetic_own(tmp_path_factory: pytest.TempPathFactory) -> SyntheticOwn:
+    """Two actions, three people, three takes: 18 colour videos, ``ACTION/PERSON_TAKE.mp4``."""
+    root = tmp_path_factory.mktemp('own') / 'videos'
+    make_folder(root, actions=('handwaving', 'walking'), frames=20, size=(64, 48))
+    annotation = root.parent / 'own.csv'
+    prepare_folder(root, annotation, pattern='{action}/{subject}_{take}.mp4')
+    return SyntheticOwn(root, annotation)
 
 
 @pytest.fixture(autouse=True)

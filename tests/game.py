@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from mmengine.config import Config
+from mmengine.hooks import Hook
 
-from bdq_plugin.engine.launch import load_config
+from bdq_plugin.engine.launch import build_runner, load_config
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SUBJECTS = ('person01', 'person02', 'person03')
@@ -37,3 +39,26 @@ def game_config(synthetic_kth: Any, work_dir: Path, **options: Any) -> Config:
         work_dir=str(work_dir),
         seed=3,
     )
+
+
+class Interrupted(Exception):
+    """A run that was stopped from outside."""
+
+
+class Interruption(Hook):
+    """Stops a run before an epoch, counted from 0, begins."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def before_train_epoch(self, runner):
+        if runner.epoch == self.epoch:
+            raise Interrupted
+
+
+def interrupt(cfg: Config, epoch: int) -> None:
+    """Train until so many epochs are done, and no further."""
+    runner = build_runner(cfg)
+    runner.register_hook(Interruption(epoch))
+    with pytest.raises(Interrupted):
+        runner.train()

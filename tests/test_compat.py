@@ -1,7 +1,10 @@
 """Stock parts of the stack work where the pinned versions fail."""
 
+import cv2
+import numpy as np
 import pytest
 import torch
+from mmaction.datasets.transforms import ColorJitter
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.registry import init_default_scope
@@ -26,3 +29,30 @@ def test_stock_heads_learn_in_bfloat16(kind):
     assert losses['loss_cls'].dtype == torch.float32
     assert 0 <= losses['top1_acc'] <= 1
     assert all(p.grad.abs().sum() > 0 for p in head.parameters())
+
+
+@pytest.mark.parametrize('hue', [(-0.5, -0.4), (0.4, 0.5), (-0.01, -0.01), (0.0, 0.0)])
+def test_color_jitter_turns_the_hue_by_what_it_says(hue):
+    """By NumPy 2's rules the stock sum overflows below zero, and wraps around above 255."""
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    jitter = ColorJitter(brightness=0.0, contrast=0.0, saturation=0.0, hue=hue)
+    np.random.seed(0)
+    turned = jitter(dict(imgs=list(images)))['imgs']
+    np.random.seed(0)
+    np.random.uniform(1, 1, 3)
+    offset = int(np.random.uniform(*hue) * 255)
+    for image, result in zip(images, turned, strict=True):
+        assert result.dtype == np.uint8
+        before, after = (
+            cv2.cvtColor(x, cv2.COLOR_RGB2HSV)[..., 0].astype(int) for x in (image, result)
+        )
+        difference = (after - before - offset + 90) % 180 - 90
+        assert np.abs(difference).max() <= 8  # the hue of a dark pixel is coarse
+        assert np.median(np.abs(difference)) <= 1
+
+
+def test_color_jitter_of_a_whole_pipeline():
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    for _ in range(20):
+        results = ColorJitter()(dict(imgs=list(images)))
+        assert [img.shape for img in results['imgs']] == [(8, 8, 3)] * 4

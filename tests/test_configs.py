@@ -14,6 +14,7 @@ from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.runner import Runner
 
 from bdq_plugin.encoders import PRESETS, build_encoder, save_encoder
+from bdq_plugin.engine.heads import follow_data
 from bdq_plugin.engine.launch import load_config
 
 from .game import REPOSITORY
@@ -31,12 +32,16 @@ def small_batch(cfg: Config) -> dict:
         for step in cfg.train_dataloader.dataset.pipeline
         if 'clip_len' in step
     )
-    flat = cfg.model.data_preprocessor.get('format_shape') == 'NCHW'
+    flat = cfg.model.data_preprocessor.format_shape == 'NCHW'
     shape = (clip_len, channels, 64, 64) if flat else (1, channels, clip_len, 64, 64)
     samples = []
     for label in (0, 1):
-        sample = ActionDataSample().set_gt_label(label)
+        layout = dict(clip_len=clip_len, num_clips=1)
+        sample = ActionDataSample(metainfo=layout).set_gt_label(label)
         sample.set_field(torch.tensor([label]), 'gt_subject')
+        if cfg.model.get('cls_head', {}).get('attributes'):
+            ones = torch.full((cfg.model.cls_head.num_classes,), float(label))
+            sample.set_field(ones, 'gt_attributes')
         samples.append(sample)
     inputs = [torch.randint(0, 256, shape).to(torch.uint8) for _ in samples]
     return dict(inputs=inputs, data_samples=samples)
@@ -51,6 +56,8 @@ def test_recipe_takes_a_step(path: Path, tmp_path: Path):
             trained.blur.log_sigma.fill_(0.7)
         options['encoder_file'] = str(save_encoder(trained, tmp_path / 'encoder.json'))
     cfg = load_config(str(path), options=options, work_dir=str(tmp_path))
+    # Where a recipe leaves it to the data how many classes there are.
+    follow_data(cfg, read=lambda: dict(classes=('hop', 'wave'), subjects=('Anna', 'Ben')))
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
     model.init_weights()
@@ -77,7 +84,7 @@ def test_recipe_takes_a_step(path: Path, tmp_path: Path):
     assert bool(encoder) == (path not in STAGE_2 and has_numbers)
     model.eval()
     predictions = model.val_step(small_batch(cfg))
-    fields = {'pred_score', 'pred_subject_score'}
+    fields = {'pred_score', 'pred_subject_score', 'pred_attribute_score'}
     assert any(field in predictions[0] for field in fields)
 
 
@@ -96,73 +103,28 @@ def test_any_preset_by_one_option(name):
     assert encoder.config == build_encoder(name).config
 
 
-@pytest.mark.parametrize('path', sorted((REPOSITORY / 'configs/_base_/encoders').glob('*.py')))
-def test_encoder_files_are_named_after_their_preset(path):
-    assert Config.fromfile(path).encoder == dict(preset=path.stem)
+class TestFlags:
+    def load(self, name='bdq_kth', **flags):
+        return load_config(str(REPOSITORY / 'configs' / f'{name}.py'), **flags)
 
-
-class TestSwitches:
-    def load(self, name='bdq_kth', **options):
-        return load_config(str(REPOSITORY / 'configs' / f'{name}.py'), options=options)
-
-    def test_data(self):
-        cfg = self.load(fold=2, protocol='scenario', data_root='/a', ann_file='/b.csv')
-        for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-            dataset = loader.dataset
-            assert (dataset.fold, dataset.protocol, dataset.ann_file) == (2, 'scenario', '/b.csv')
-            assert dataset.data_prefix == dict(video='/a')
-
-    def test_max_epochs_stretches_the_schedule(self):
-        cfg = self.load(max_epochs=7)
-        assert cfg.train_cfg.max_epochs == 7
-        assert (cfg.param_scheduler[0].T_max, cfg.param_scheduler[0].end) == (7, 7)
-
-    def test_an_option_inside_beats_a_switch(self):
-        cfg = self.load(**{'fold': 2, 'test_dataloader.dataset.fold': 3})
-        assert (cfg.train_dataloader.dataset.fold, cfg.test_dataloader.dataset.fold) == (2, 3)
-
-    def test_weights_by_url_are_the_default(self):
-        cfg = self.load()
-        assert cfg.model.privacy.backbone.pretrained.startswith('https://')
-        (hook,) = (h for h in cfg.custom_hooks if h['type'] == 'PretrainedBackboneHook')
-        assert hook['checkpoint'].startswith('https://')
-        assert hook['module'] == 'recognizer.backbone'
-
-    def test_one_switch_turns_weights_off(self):
-        cfg = self.load(pretrained=None)
-        assert cfg.model.privacy.backbone.pretrained is None
-        assert not any(h['type'] == 'PretrainedBackboneHook' for h in cfg.custom_hooks)
-
-    def test_local_paths(self):
-        cfg = self.load(**{'pretrained.action': '/a.pth', 'pretrained.privacy': '/p.pth'})
-        assert cfg.model.privacy.backbone.pretrained == '/p.pth'
-        assert cfg.custom_hooks[-1]['checkpoint'] == '/a.pth'
-
-    def test_stage_2(self):
-        cfg = self.load('bdq_kth_privacy', encoder_file='/e.json', **{'pretrained.privacy': '/p'})
-        assert cfg.model.data_preprocessor.init_cfg.checkpoint == '/e.json'
-        assert cfg.model.backbone.pretrained == '/p'
-        assert cfg.model.data_preprocessor.frozen
-
-    def test_unknown_role(self):
-        with pytest.raises(ValueError, match='roles'):
-            self.load(**{'pretrained.actor': '/a.pth'})
-
-    def test_amp_without_a_gpu(self):
-        if torch.cuda.is_available():
-            pytest.skip('there is a GPU')
+    def test_amp_without_a_gpu(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
         with pytest.raises(ValueError, match='--amp needs a GPU'):
-            load_config(str(RECIPES[0]), amp=True)
+            self.load(amp=True)
 
     def test_amp_reaches_both_optimisers(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
-        cfg = load_config(str(REPOSITORY / 'configs/bdq_kth.py'), amp=True)
-        assert cfg.optim_wrapper.action.type == cfg.optim_wrapper.privacy.type == 'AmpOptimWrapper'
-        cfg = load_config(str(REPOSITORY / 'configs/bdq_kth_action.py'), amp=True)
-        assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+        wrapper = self.load(amp=True).optim_wrapper
+        assert wrapper.action.type == wrapper.privacy.type == 'AmpOptimWrapper'
+        assert self.load('bdq_kth_action', amp=True).optim_wrapper.type == 'AmpOptimWrapper'
+
+    def test_amp_of_a_wrapper_of_another_kind(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+        with pytest.raises(ValueError, match='ApexOptimWrapper'):
+            self.load(amp=True, options={'optim_wrapper.action.type': 'ApexOptimWrapper'})
 
     def test_seed_and_missing_config(self):
-        assert load_config(str(RECIPES[0]), seed=9).randomness.seed == 9
+        assert self.load(seed=9).randomness.seed == 9
         with pytest.raises(FileNotFoundError, match='configs/'):
             load_config('configs/none.py')
 

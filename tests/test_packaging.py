@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -88,9 +89,19 @@ def test_metadata(wheel):
     # All that the code imports is named, not left to others to bring.
     imported = set()
     for path in (REPOSITORY / 'bdq_plugin').rglob('*.py'):
-        imported |= set(re.findall(r'^\s*(?:import|from) (\w+)', path.read_text(), re.MULTILINE))
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.split('.')[0])
     named = {re.match(r'[\w-]+', line)[0].lower().replace('-', '_') for line in needs}
-    packages = dict(cv2='opencv_python', mmaction='mmaction2', PIL='pillow', mmcv='mmcv_lite')
+    packages = dict(
+        cv2='opencv_python',
+        mmaction='mmaction2',
+        PIL='pillow',
+        mmcv='mmcv_lite',
+        sklearn='scikit_learn',
+    )
     by_others = {'google', 'yaml'}  # tensorboard and mmengine read and write with them
     optional = {'numba', 'triton', 'zstandard', 'onnx', 'onnxruntime', 'tqdm'}
     own = {'bdq_plugin'}

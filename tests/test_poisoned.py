@@ -27,15 +27,16 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
+from bdq_plugin import encoder_file
 from bdq_plugin.datasets import KTHDataset
 from bdq_plugin.deploy import PackedError, PackedReader, load_form
 from bdq_plugin.deploy.recognition import load_weights
 from bdq_plugin.encoders import build_encoder, load_encoder, load_zoo_encoder, save_encoder
-from bdq_plugin.encoders import zoo as zoo_folder
 from bdq_plugin.engine import PretrainedBackboneHook
 from bdq_plugin.engine.launch import build_runner
 from bdq_plugin.engine.launch import test as run_test
-from bdq_plugin.evaluation.results import Partial, read_result
+from bdq_plugin.evaluation.attackers import PretrainedAttacker
+from bdq_plugin.evaluation.results import read_result
 from bdq_plugin.models import BDQDataPreprocessor
 from bdq_plugin.safe_load import TRUST, UntrustedCheckpoint, load_checkpoint
 from bdq_plugin.visualization.clips import run_data
@@ -89,7 +90,7 @@ def test_every_reader_of_checkpoints_refuses(poisoned):
         lambda: mmengine_load(torch.nn.Linear(1, 1), poisoned),
         lambda: BaseModule(init_cfg=config).init_weights(),
         lambda: PretrainedBackboneHook('net', poisoned).before_train(runner),
-        lambda: Partial('.', '').state('epoch_1'),
+        lambda: PretrainedAttacker(weights=str(poisoned), num_outputs=2),
     ]
     for read in readers:
         with pytest.raises(UntrustedCheckpoint, match=REFUSAL):
@@ -174,7 +175,7 @@ def test_the_log_of_mmengine_is_no_exploit(monkeypatch):
 def test_encoder_and_zoo_files(change, tmp_path, monkeypatch):
     path = save_encoder(build_encoder('bdq_hard'), tmp_path / 'evil.json')
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    monkeypatch.setattr(zoo_folder, 'FOLDER', tmp_path)
+    monkeypatch.setattr(encoder_file, 'ZOO', tmp_path)
     for read in (partial(load_encoder, path), partial(load_zoo_encoder, 'evil')):
         with pytest.raises((ValueError, TypeError)):
             read()

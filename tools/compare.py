@@ -48,6 +48,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/audit'))
     parser.add_argument('--train-config', type=Path, help='config that encoders are trained with')
     parser.add_argument('--train-epochs', type=int, help="by default the config's")
+    parser.add_argument(
+        '--threads',
+        type=int,
+        default=1,
+        help='of torch; results repeat bit for bit only with as many, and two processes with one '
+        'thread each do more than one with two',
+    )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--list', action='store_true', help='say what is finished, run nothing')
     return parser.parse_args(argv)
@@ -55,6 +62,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
+    torch.set_num_threads(args.threads)
     try:
         compare(args)
     except (OSError, ValueError) as error:

@@ -38,7 +38,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('encoder', help='JSON file of a trained encoder')
+    parser.add_argument('encoder', help='file of a trained encoder, or its name in the zoo')
     parser.add_argument('source', help='video, folder of videos, camera index, or address')
     parser.add_argument('output', nargs='+', help='files to make; a folder where SOURCE is one')
     parser.add_argument(

@@ -2,6 +2,7 @@
 
     python tools/export.py work_dirs/bdq_kth/encoder.json encoder.onnx            # frame by frame
     python tools/export.py work_dirs/bdq_kth/encoder.json clip.onnx --form clip   # whole clip, soft
+    python tools/export.py bdq_hard_ixmas_take3 encoder.pt2                       # of the zoo
 
 ``.onnx`` is opset 18, ``.pt2`` is torch.export; sizes are dynamic. Exit status 1 on any error.
 """
@@ -9,6 +10,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 
 from bdq_plugin.deploy.export import FORMS, export_encoder
@@ -19,11 +21,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('encoder', help='JSON file of a trained encoder')
+    parser.add_argument('encoder', help='file of a trained encoder, or its name in the zoo')
     parser.add_argument('output', help='file to write, .onnx or .pt2')
     parser.add_argument('--form', choices=FORMS, default='step')
+    parser.add_argument(
+        '--import', dest='modules', nargs='+', default=[], help='modules of encoders of your own'
+    )
     args = parser.parse_args(arguments)
     try:
+        for module in args.modules:
+            importlib.import_module(module)
         path = export_encoder(load_encoder(args.encoder), args.output, args.form)
     except (OSError, ValueError, ImportError) as error:
         print(f'error: {error}', file=sys.stderr)

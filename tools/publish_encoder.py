@@ -20,7 +20,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('encoder', type=Path, help='encoder.json of a training run')
+    parser.add_argument('encoder', help='encoder.json of a training run')
     parser.add_argument('--name', required=True, help='lower case letters, digits and "_"')
     parser.add_argument('--audit', type=Path, nargs='+', default=[], help='its audit results')
     parser.add_argument('--overwrite', action='store_true', help='replace an encoder of that name')

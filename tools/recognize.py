@@ -4,8 +4,9 @@
     python tools/recognize.py CONFIG CHECKPOINT 0            # a camera, until Ctrl-C
     python tools/recognize.py CONFIG CHECKPOINT clip.bdq     # codes alone; also .mkv of codes
 
-CONFIG and CHECKPOINT are of stage 2, such as configs/bdq_kth_action.py. A line is one window of
-frames; the last line, of a source that ends, is the mean of all windows.
+CONFIG and CHECKPOINT are of stage 2, such as configs/bdq_kth_action.py, with the same --cfg-options
+as in training, such as encoder_file=FILE. A line is one window of frames; the last line, of a
+source that ends, is the mean of all windows.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from mmengine.config import DictAction
 
 from bdq_plugin.deploy.codes_video import open_codes
 from bdq_plugin.deploy.recognition import ActionRecognizer, Recognition, Repeatable
+from bdq_plugin.engine.launch import load_config
 from bdq_plugin.text_files import read_lines
 from bdq_plugin.video.files import printable
 from bdq_plugin.video.source import TimedFrame, open_source
@@ -48,6 +51,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--stride', type=int, help='frames between answers (default: half)')
     parser.add_argument('--timeout', type=float, default=10.0, help='silence of an address, s')
     parser.add_argument('--device', default='cpu')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE ...')
     parser.add_argument('--threads', type=int, help='of the network on the CPU')
     return parser.parse_args(arguments)
 
@@ -91,7 +95,10 @@ def main(arguments: list[str] | None = None) -> int:
                 raise ValueError(f'--threads is 1 or more, got {args.threads}')
             torch.set_num_threads(args.threads)
         recognizer = ActionRecognizer(
-            args.config, args.checkpoint, labels=read_labels(args.labels), device=args.device
+            load_config(args.config, options=args.cfg_options),
+            args.checkpoint,
+            labels=read_labels(args.labels),
+            device=args.device,
         )
         if Path(args.source).is_dir():
             raise ValueError(f'{args.source} is a folder: name one of its videos')

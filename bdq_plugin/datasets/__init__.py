@@ -2,7 +2,8 @@
 
 from ..video.container import VideoError
 from ..video.reader import count_frames, open_video
-from .clips import SubjectClipDataset
+from .clips import SubjectVideoDataset
+from .ipn import IPNDataset
 from .ixmas import IXMASDataset, parse_ixmas_name
 from .kth import KTHDataset, parse_kth_name, read_kth_index
 from .protocols import (
@@ -14,6 +15,8 @@ from .protocols import (
     split_all,
     split_rows,
 )
+from .sbu import SBUDataset
+from .stills import StillInit
 from .transforms import ClipDecode, ClipInit, GreyToRGB, PackSubjectInputs, RandomShift, ToGray
 
 __all__ = [
@@ -21,13 +24,16 @@ __all__ = [
     'ClipDecode',
     'ClipInit',
     'GreyToRGB',
+    'IPNDataset',
     'IXMASDataset',
     'KTHDataset',
     'PackSubjectInputs',
     'Protocol',
     'ProtocolAudit',
     'RandomShift',
-    'SubjectClipDataset',
+    'SBUDataset',
+    'StillInit',
+    'SubjectVideoDataset',
     'ToGray',
     'VideoError',
     'audit_protocol',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -19,12 +20,23 @@ from ..progress import track
 from ..video.container import VideoError
 from ..video.isolation import IsolatedVideo
 from ..video.reader import ArrayReader
-from .annotations import Row, read_annotations
+from .annotations import (
+    FILE_COLUMNS,
+    Row,
+    check_spelling,
+    natural_key,
+    read_annotations,
+    shorten,
+)
 from .clip_cache import ClipCache, ClipKey
 from .protocols import get_protocol, recording_of, split_rows
 
-# A missing file is named with its first few fellows, not with all 599.
-_NAMED_FILES = 5
+# Columns that an item has under other names, or does not need.
+_NOT_FIELDS = ('video', 'action', 'subject', *FILE_COLUMNS)
+
+
+# Frames that the cache decodes before it makes them small.
+_DECODED_AT_ONCE = 128
 
 
 class TooManyBadSamples(VideoError):
@@ -32,40 +44,54 @@ class TooManyBadSamples(VideoError):
 
 
 @DATASETS.register_module()
-class SubjectClipDataset(BaseActionDataset):
-    """Clips with an action label and a subject label, divided by a protocol.
+class SubjectVideoDataset(BaseActionDataset):
+    """Clips of videos with an action label and a privacy label, divided by a protocol.
 
-    Use :class:`KTHDataset` or :class:`IXMASDataset`. A further data set of either's form is a
-    subclass with its own ``METAINFO``.
+    Classes and people come from the annotation file, in its natural order (``2`` before ``10``).
+    :class:`KTHDataset` and :class:`IXMASDataset` name theirs in ``METAINFO``; so may any config, by
+    ``metainfo=dict(classes=[...], subjects=[...])``, which several data sets in one
+    ``ConcatDataset`` need. Clips of actions or people that are not named there are left out, and
+    the log counts and names them.
 
     Each item has ``filename``, ``label`` and ``subject`` (ints), ``action_name``, ``subject_name``,
     ``start_index`` (first frame, 0-based), ``end_frame`` (exclusive), ``num_frames`` (``end_frame -
     start_index``), ``video_frames`` (frames of the whole video), ``recording`` (id of the
-    performance, see :mod:`.protocols`) and the annotation's protocol columns (``scenario,
-    sequence`` or ``take, camera``).
+    performance, see :mod:`.protocols`), ``held_out`` (the unit of the protocol that the clip stands
+    or falls with: the take where takes are held out) and the annotation's further columns
+    (``scenario, sequence`` or ``take, camera``).
 
     Labels are indices in ``metainfo['classes']`` and ``metainfo['subjects']``. With a subset, both
-    hold the subset alone, in the order of ``METAINFO``, and labels are numbered anew without gaps.
+    hold the subset alone, in the same order, and labels are numbered anew without gaps. Where a
+    split holds people whom train does not have, ``metainfo`` also names them, ``unseen_subjects``,
+    and the ``protocol``: identity has no figure there.
 
     Rows are divided by the protocol first, then reduced to ``actions``, ``subjects`` and
     ``min_frames``: which side a clip falls on does not depend on a subset.
 
     Args:
-        ann_file: The CSV that ``tools/data/NAME/prepare.py`` writes; relative to ``data_root``.
+        ann_file: What ``tools/data/NAME/prepare.py`` writes; relative to ``data_root``.
         pipeline: Transforms, beginning with ``ClipInit``.
         data_root: Root of the data.
         data_prefix: ``dict(video=...)``: folder of the videos; relative to ``data_root``.
-        protocol: Name of a protocol of the data set (see :mod:`.protocols`).
+        protocol: A protocol of the data set by its name, or a declaration such as
+            ``dict(hold_out='take')`` (see :mod:`.protocols`).
         split: ``'train'``, ``'val'`` or ``'test'``.
-        fold: Fold of the protocol, from 1.
+        fold: Fold of the protocol, from 1; by default the declaration's, or 1.
+        privacy: What the privacy network must not learn: the column of the label, ``'subject'`` or
+            another one (``'gender'``), whose values take the people's place in ``subject``,
+            ``subject_name`` and ``metainfo['subjects']``; or a list of columns of 0 and 1, which
+            are ``attributes`` (float32, (K,)) of each item, named by ``metainfo['attributes']``;
+            or None, where there is no such label.
         actions: ``None`` or ``'all'``, a name of ``ACTION_SETS``, or a list of actions.
-        subjects: ``None`` for all people, or a list of names.
-        min_frames: Shortest clip, in frames. Shorter ones are dropped (KTH), or a ValueError
-            (IXMAS).
+        subjects: ``None`` for all people (or values of ``privacy``), or a list of names.
+        min_frames: Shortest clip, in frames. Shorter ones are a ValueError; KTH drops them.
         cache: Decode every clip of the split once, here, and keep its uint8 frames: ``True`` in
             memory that forked workers inherit, ``'shared'`` in shared memory, which spawned ones
             use too. Lossless; grey frames take one byte a pixel. IXMAS's 240 clips of two takes
-            need 63 MB; the whole of KTH needs gigabytes.
+            need 63 MB; the whole of KTH needs gigabytes. Of large frames, keep what the pipeline
+            makes of them anyway: ``dict(scale=(80, 60), grey=True)`` (width and height, with
+            ``shared=True`` in shared memory), where it decodes with the same ``grey`` and resizes
+            to the same ``scale`` next.
         check_files: Compare each video with the digest in the annotation, where it has one, before
             it is first decoded in a process: a file that has changed since it was prepared is a
             VideoError.
@@ -73,20 +99,24 @@ class SubjectClipDataset(BaseActionDataset):
             to 1. Each of them is named in the log and replaced by another one, drawn from the
             epoch's seed. Only ``split='train'`` loses any: elsewhere the first is a VideoError.
         test_mode: As in ``BaseActionDataset``.
-        metainfo: Further entries of ``metainfo``.
+        metainfo: Further entries of ``metainfo``; names of classes and subjects, see above.
         **kwargs: To ``BaseActionDataset``.
 
     Raises:
         FileNotFoundError: ``ann_file`` or videos are missing.
         ValueError: An unknown name (the allowed ones are listed), or a malformed annotation.
+
+    Example:
+        >>> dict(type='SubjectVideoDataset', ann_file='own.csv', data_prefix=dict(video='videos'),
+        ...      protocol=dict(hold_out='take'), fold=3, split='train', pipeline=[...])
     """
 
-    METAINFO: ClassVar[dict] = dict(classes=(), subjects=())
-    # The family of protocols and the folder of tools/data/.
+    METAINFO: ClassVar[dict] = dict()
+    # Whose named protocols there are, and the folder of tools/data/.
     FAMILY: str = ''
-    COLUMNS: tuple[str, ...] = ()
-    # Columns copied into each item.
-    PROTOCOL_FIELDS: tuple[str, ...] = ()
+    COLUMNS: tuple[str, ...] = ('video', 'action', 'num_frames')
+    # Columns copied into each item; None for all that the annotation has.
+    PROTOCOL_FIELDS: tuple[str, ...] | None = None
     ACTION_SETS: ClassVar[dict[str, tuple[str, ...]]] = {}
     DROP_SHORT_CLIPS: bool = False
 
@@ -96,34 +126,35 @@ class SubjectClipDataset(BaseActionDataset):
         pipeline: list[dict | Callable],
         data_root: str = '',
         data_prefix: dict | None = None,
-        protocol: str = 'take',
+        protocol: str | dict = 'take',
         split: str = 'train',
-        fold: int = 1,
+        fold: int | None = None,
+        privacy: str | Sequence[str] | None = 'subject',
         actions: str | Sequence[str] | None = None,
         subjects: Sequence[str] | None = None,
         min_frames: int = 1,
-        cache: bool | str = False,
+        cache: bool | str | dict = False,
         check_files: bool = True,
         max_bad_share: float = 0.05,
         test_mode: bool = False,
         metainfo: dict | None = None,
         **kwargs: Any,
     ) -> None:
-        get_protocol(protocol, self.FAMILY or None)
+        self._protocol = get_protocol(protocol, self.FAMILY)
         if min_frames < 1:
             raise ValueError(f'min_frames must be 1 or more, got {min_frames}')
         if not 0 <= max_bad_share <= 1:
             raise ValueError(f'max_bad_share must be from 0 to 1, got {max_bad_share}')
-        if cache not in (False, True, 'shared'):
-            raise ValueError(f"cache must be False, True or 'shared', got {cache!r}")
-        self.protocol, self.split, self.fold = protocol, split, fold
+        self.protocol = protocol if isinstance(protocol, str) else dict(protocol)
+        self.split, self.fold = split, self._protocol.choose_fold(fold)
+        self.privacy = privacy if isinstance(privacy, str | None) else tuple(privacy)
+        self._label = privacy if isinstance(privacy, str) else 'subject'
         self.min_frames, self.max_bad_share = min_frames, max_bad_share
-        self.cache, self.check_files = cache, check_files
+        self.cache, self.check_files = _cache_options(cache), check_files
         self._cached_clips: ClipCache | None = None
-        names = dict(
-            classes=self._choose_actions(actions),
-            subjects=_choose(subjects, self.METAINFO['subjects'], 'subject'),
-        )
+        self._rows = self._read_rows(os.path.join(data_root, ann_file) if ann_file else ann_file)
+        known = {**self.METAINFO, **(metainfo or {})}
+        names = self._choose_names(known, actions, subjects)
         super().__init__(
             ann_file=ann_file,
             pipeline=pipeline,
@@ -135,26 +166,49 @@ class SubjectClipDataset(BaseActionDataset):
         )
 
     def load_data_list(self) -> list[dict]:
-        """Read the annotation, divide it, and describe the chosen clips."""
-        if not os.path.isfile(self.ann_file):
-            raise FileNotFoundError(
-                f'no annotation file {self.ann_file}: write it with '
-                f'`python tools/data/{self.FAMILY}/prepare.py VIDEO_DIR --out {self.ann_file}`'
-            )
-        rows = read_annotations(self.ann_file, self.COLUMNS, optional=('sha256',))
-        rows = [row for row in rows if self._is_known(row)]
-        rows = split_rows(rows, self.protocol, self.split, self.fold)
-        rows = [row for row in rows if self._is_chosen(row)]
-        items = self._drop_short([self._describe(row) for row in rows])
+        """Divide the annotation's rows and describe the chosen clips."""
+        items = self._drop_short([self._describe(row) for row in self._rows_of(self.split)])
         if not items:
             raise ValueError(
-                f'{self.ann_file} has no clip for protocol {self.protocol!r}, '
+                f'{self.ann_file} has no clip for protocol {self._protocol.name}, '
                 f'split {self.split!r}, fold {self.fold} and the chosen actions and subjects'
             )
+        known = {str(row.get(self._label)) for row in self._rows_of('train')}
+        unseen = sorted({item['subject_name'] for item in items if 'subject_name' in item} - known)
+        if known and unseen:
+            self._metainfo.update(protocol=self.protocol, unseen_subjects=tuple(unseen))
         self._check_files(items)
-        if self.cache:
-            self._cached_clips = ClipCache(self._decode_all(items), shared=self.cache == 'shared')
+        if self.cache is not None:
+            self._cached_clips = ClipCache(self._decode_all(items), self.cache['shared'])
         return items
+
+    @property
+    def hold_out(self) -> str | None:
+        """The column whose units the protocol holds out in turn, where it is such a protocol."""
+        return self._protocol.hold_out
+
+    @property
+    def num_folds(self) -> int:
+        """Folds of the protocol on this annotation."""
+        return self._protocol.count_folds(self._rows)
+
+    def protocol_rows(self) -> list[Row]:
+        """The clips of the split in the form of annotation rows, for ``audit_protocol``."""
+        rows = []
+        for index in range(len(self)):
+            item = self.get_data_info(index)
+            row = dict(video=item['filename'], action=item['action_name'])
+            row.update({name: item[name] for name in self.PROTOCOL_FIELDS})
+            if 'person' in item:
+                row['subject'] = item['person']
+            if self._label != 'subject':
+                row['privacy'] = item['subject_name']
+            rows.append(row)
+        return rows
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """The action of a clip, for MMEngine's ``ClassBalancedDataset``."""
+        return [self.get_data_info(idx)['label']]
 
     def full_init(self) -> None:
         """Load the annotation, once, and make room for the count of bad samples."""
@@ -224,8 +278,73 @@ class SubjectClipDataset(BaseActionDataset):
             level=logging.WARNING,
         )
 
-    def _choose_actions(self, actions: str | Sequence[str] | None) -> tuple[str, ...]:
-        known = self.METAINFO['classes']
+    def _read_rows(self, ann_file: str) -> list[Row]:
+        """The annotation's rows, every label that is asked for among their columns."""
+        if not os.path.isfile(ann_file):
+            raise FileNotFoundError(
+                f'no annotation file {ann_file}: write it with '
+                f'`python tools/data/{self.FAMILY or "folder"}/prepare.py VIDEO_DIR '
+                f'--out {ann_file}`'
+            )
+        optional = None if self.PROTOCOL_FIELDS is None else ('sha256',)
+        rows = read_annotations(ann_file, self.COLUMNS, optional)
+        labels = [self.privacy] if isinstance(self.privacy, str) else self.privacy
+        for column in labels or ():
+            lacking = [str(row['video']) for row in rows if row.get(column, '') == '']
+            if lacking:
+                raise ValueError(
+                    f'{ann_file}: privacy={self.privacy!r} needs a value of {column} for every '
+                    f'clip; there is none for {shorten(lacking)}'
+                )
+        if isinstance(self.privacy, tuple):
+            _check_attributes(rows, self.privacy, ann_file)
+        check_spelling(rows, {'action', 'subject', self._label}, ann_file)
+        if self.PROTOCOL_FIELDS is None:
+            for row in rows:
+                row.setdefault('session', '')
+            self.PROTOCOL_FIELDS = tuple(k for k in (rows or [{}])[0] if k not in _NOT_FIELDS)
+        return rows
+
+    def _choose_names(
+        self, known: dict, actions: str | Sequence[str] | None, subjects: Sequence[str] | None
+    ) -> dict[str, tuple[str, ...]]:
+        """Names of labels: the chosen ones of those that are known, or of the annotation's."""
+        names = dict(classes=self._choose_actions(actions, self._names('action', 'classes', known)))
+        if isinstance(self.privacy, tuple):
+            names['attributes'] = self.privacy
+        if self.privacy is not None and all(self._label in row for row in self._rows):
+            people = self._names(self._label, 'subjects', known)
+            names['subjects'] = _choose(subjects, people, 'subject')
+        return names
+
+    def _names(self, column: str, entry: str, known: dict) -> tuple[str, ...]:
+        """Values of a column. Rows with a value that no list knows are left out, and named."""
+        if entry not in known:
+            return tuple(sorted({str(row[column]) for row in self._rows}, key=natural_key))
+        names = tuple(known[entry])
+        unknown = Counter(str(row[column]) for row in self._rows if str(row[column]) not in names)
+        if not unknown:
+            return names
+        counts = [f'{name} {count}' for name, count in unknown.items()]
+        what = f'{unknown.total()} of {len(self._rows)} clips'
+        if unknown.total() == len(self._rows):
+            raise ValueError(
+                f'{type(self).__name__} knows the {column} of none of its {what}: '
+                f'{shorten(counts)}; it knows {", ".join(names)}. Data of your own are a '
+                'SubjectVideoDataset (configs/bdq_own.py)'
+            )
+        self._rows = [row for row in self._rows if str(row[column]) in names]
+        print_log(
+            f'{type(self).__name__}: left {what} out, whose {column} it does not know: '
+            f'{shorten(counts)}',
+            logger='current',
+            level=logging.WARNING,
+        )
+        return names
+
+    def _choose_actions(
+        self, actions: str | Sequence[str] | None, known: tuple[str, ...]
+    ) -> tuple[str, ...]:
         if isinstance(actions, str):
             sets = {'all': known, **self.ACTION_SETS}
             if actions not in sets:
@@ -236,31 +355,40 @@ class SubjectClipDataset(BaseActionDataset):
             actions = sets[actions]
         return _choose(actions, known, 'action')
 
-    def _is_known(self, row: Row) -> bool:
-        # IXMAS has people beyond the ten of METAINFO; they must not shift the protocol's folds.
-        known = self.METAINFO
-        return row['action'] in known['classes'] and row['subject'] in known['subjects']
+    def _rows_of(self, split: str) -> list[Row]:
+        divided = split_rows(self._rows, self._protocol, split, self.fold)
+        return [row for row in divided if self._is_chosen(row)]
 
     def _is_chosen(self, row: Row) -> bool:
         chosen = self._metainfo
-        return row['action'] in chosen['classes'] and row['subject'] in chosen['subjects']
+        return row['action'] in chosen['classes'] and (
+            'subjects' not in chosen or str(row[self._label]) in chosen['subjects']
+        )
 
     def _describe(self, row: Row) -> dict:
         start, end = row.get('start_frame', 0), row.get('end_frame', row['num_frames'])
-        return dict(
+        item = dict(
+            {name: row[name] for name in self.PROTOCOL_FIELDS},
             filename=os.path.join(self.data_prefix.get('video', ''), row['video']),
             label=self._metainfo['classes'].index(row['action']),
-            subject=self._metainfo['subjects'].index(row['subject']),
             action_name=row['action'],
-            subject_name=row['subject'],
             start_index=start,
             end_frame=end,
             num_frames=end - start,
             recording=recording_of(row),
+            held_out=self._protocol.unit_of(row),
             video_frames=row['num_frames'],
-            **(dict(sha256=row['sha256']) if self.check_files and 'sha256' in row else {}),
-            **{name: row[name] for name in self.PROTOCOL_FIELDS},
         )
+        if 'subject' in row:
+            item['person'] = row['subject']
+        if 'subjects' in self._metainfo:
+            item['subject_name'] = str(row[self._label])
+            item['subject'] = self._metainfo['subjects'].index(item['subject_name'])
+        if isinstance(self.privacy, tuple):
+            item['attributes'] = np.array([row[name] for name in self.privacy], np.float32)
+        if self.check_files and 'sha256' in row:
+            item['sha256'] = row['sha256']
+        return item
 
     def _drop_short(self, items: list[dict]) -> list[dict]:
         kept = [item for item in items if item['num_frames'] >= self.min_frames]
@@ -283,26 +411,48 @@ class SubjectClipDataset(BaseActionDataset):
         files = dict.fromkeys(item['filename'] for item in items)
         missing = [name for name in files if not os.path.isfile(name)]
         if missing:
-            more = '' if len(missing) <= _NAMED_FILES else ', ...'
             raise FileNotFoundError(
-                f'{len(missing)} of {len(files)} videos are missing: '
-                f'{", ".join(missing[:_NAMED_FILES])}{more}; '
+                f'of {len(files)} videos, these are missing: {shorten(missing)}; '
                 "check data_root and data_prefix=dict(video='...')"
             )
 
     def _decode_all(self, items: list[dict]) -> dict[ClipKey, ArrayReader]:
         clips = {}
         for item in track(items, f'caching {len(items)} clips'):
-            start = item['start_index']
             try:
                 reader = IsolatedVideo(item['filename'], item['video_frames'], item.get('sha256'))
-                frames = reader.get_batch(range(start, item['end_frame']))
+                frames = self._decode_to_keep(reader, item['start_index'], item['end_frame'])
             except VideoError:
                 if not self._may_lose_clips:
                     raise
                 continue  # it fails again, and is counted, when it is asked for
-            clips[_clip_key(item)] = ArrayReader(_pack_grey(frames), start, reader.fps)
+            clips[_clip_key(item)] = ArrayReader(frames, item['start_index'], reader.fps)
         return clips
+
+    def _decode_to_keep(self, reader: IsolatedVideo, start: int, end: int) -> np.ndarray:
+        """Frames of a clip as the cache keeps them; large ones never all at once."""
+        scale, grey = self.cache['scale'], self.cache['grey']
+        parts = []
+        for first in range(start, end, _DECODED_AT_ONCE):
+            frames = reader.get_batch(range(first, min(first + _DECODED_AT_ONCE, end)), grey)
+            if scale is not None:
+                # As mmaction's Resize does it.
+                frames = np.stack([cv2.resize(frame, tuple(scale)) for frame in frames])
+                frames = frames[..., None] if frames.ndim == 3 else frames
+            parts.append(frames)
+        return _pack_grey(np.concatenate(parts))
+
+
+def _check_attributes(rows: Sequence[Row], attributes: Sequence[str], ann_file: str) -> None:
+    if not attributes:
+        raise ValueError('privacy is an empty list: name a column, or columns of attributes')
+    for name in attributes:
+        wrong = {row[name] for row in rows} - {0, 1}
+        if wrong:
+            raise ValueError(
+                f'{ann_file}: the attribute {name} must be 0 or 1, got {sorted(wrong)[0]!r}; one '
+                f'label of several values is privacy={name!r}'
+            )
 
 
 def _choose(chosen: Sequence[str] | None, known: tuple[str, ...], kind: str) -> tuple[str, ...]:
@@ -328,7 +478,21 @@ def _use_one_thread_in_a_worker() -> None:
         cv2.setNumThreads(0)
 
 
+def _cache_options(cache: bool | str | dict) -> dict[str, Any] | None:
+    """``cache`` written out, or None where nothing is kept."""
+    options = dict(scale=None, grey=False, shared=False)
+    if cache is False or cache is None:
+        return None
+    if cache is True or cache == 'shared':
+        return dict(options, shared=cache == 'shared')
+    if not isinstance(cache, dict) or set(cache) - set(options):
+        raise ValueError(
+            f"cache must be False, True, 'shared' or a dict of {', '.join(options)}, got {cache!r}"
+        )
+    return {**options, **cache}
+
+
 def _pack_grey(frames: np.ndarray) -> np.ndarray:
     """(T, H, W, 3) -> (T, H, W, 1) where the three channels are equal, else as it is."""
-    is_grey = (frames[..., 0] == frames[..., 1]).all() and (frames[..., 0] == frames[..., 2]).all()
+    is_grey = (frames == frames[..., :1]).all()
     return np.ascontiguousarray(frames[..., :1]) if is_grey else frames

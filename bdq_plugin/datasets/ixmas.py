@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from mmaction.registry import DATASETS
 
-from .clips import SubjectClipDataset
+from .clips import SubjectVideoDataset
 
 # In the order of their numbers in the file names, 01 to 12.
 IXMAS_NUMBERED_ACTIONS = (
@@ -87,8 +87,8 @@ def parse_ixmas_name(stem: str) -> IXMASName:
 
 
 @DATASETS.register_module()
-class IXMASDataset(SubjectClipDataset):
-    """The clips of IXMAS. Arguments as :class:`SubjectClipDataset`.
+class IXMASDataset(SubjectVideoDataset):
+    """The clips of IXMAS. Arguments as :class:`SubjectVideoDataset`.
 
     Protocols: ``take`` (3 folds; fold 3 trains on takes 1 and 2), ``seed``, ``subject`` (5 folds),
     ``view`` (5 folds, one a camera). ``actions`` is ``'six'`` by default (the seed's check-watch,
@@ -110,7 +110,7 @@ class IXMASDataset(SubjectClipDataset):
         self,
         ann_file: str,
         pipeline: list[dict | Callable],
-        protocol: str = 'take',
+        protocol: str | dict = 'take',
         actions: str | Sequence[str] | None = 'six',
         **kwargs: Any,
     ) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from mmaction.registry import DATASETS
 
-from .clips import SubjectClipDataset
+from .clips import SubjectVideoDataset
 
 KTH_ACTIONS = ('boxing', 'handclapping', 'handwaving', 'jogging', 'running', 'walking')
 KTH_SUBJECTS = tuple(f'person{n:02d}' for n in range(1, 26))
@@ -125,8 +125,8 @@ def _parse_range(text: str) -> tuple[int, int]:
 
 
 @DATASETS.register_module()
-class KTHDataset(SubjectClipDataset):
-    """The sub-sequences of KTH. Arguments as :class:`SubjectClipDataset`.
+class KTHDataset(SubjectVideoDataset):
+    """The sub-sequences of KTH. Arguments as :class:`SubjectVideoDataset`.
 
     Protocols: ``scenario`` (4 folds), ``subsequence``, ``official``, ``random60`` (10 draws).
     Sub-sequences of fewer than ``min_frames`` frames, 32 by default, are dropped.
@@ -147,7 +147,7 @@ class KTHDataset(SubjectClipDataset):
         self,
         ann_file: str,
         pipeline: list[dict | Callable],
-        protocol: str = 'scenario',
+        protocol: str | dict = 'scenario',
         actions: str | Sequence[str] | None = None,
         min_frames: int = 32,
         **kwargs: Any,

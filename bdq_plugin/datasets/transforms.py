@@ -30,6 +30,8 @@ _META_KEYS = (
     'sequence',
     'take',
     'camera',
+    'session',
+    'held_out',
 )
 
 
@@ -73,6 +75,34 @@ class ClipInit(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(timeout={self.timeout})'
+
+
+@TRANSFORMS.register_module()
+class AllFrames(BaseTransform):
+    """Take every frame of a clip, as a camera does.
+
+    Reads ``total_frames`` and ``start_index``. Adds ``frame_inds``, ``clip_len`` and ``num_clips``.
+
+    Args:
+        max_frames: of a longer clip its middle; ``None`` for no limit.
+    """
+
+    def __init__(self, max_frames: int | None = None) -> None:
+        if max_frames is not None and max_frames < 2:
+            raise ValueError(f'max_frames must be 2 or more, or None, got {max_frames}')
+        self.max_frames = max_frames
+
+    def transform(self, results: dict) -> dict:
+        """Set ``results['frame_inds']``."""
+        total = results['total_frames']
+        frames = min(total, self.max_frames or total)
+        first = results['start_index'] + (total - frames) // 2
+        results['frame_inds'] = np.arange(first, first + frames)
+        results['clip_len'], results['num_clips'] = frames, 1
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(max_frames={self.max_frames})'
 
 
 @TRANSFORMS.register_module()
@@ -175,9 +205,10 @@ class GreyToRGB(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackSubjectInputs(PackActionInputs):
-    """``PackActionInputs`` with the subject: adds ``gt_subject``, a LongTensor of shape (1,).
+    """``PackActionInputs`` with the privacy labels: adds ``gt_subject``, a LongTensor (1,), and
+    ``gt_attributes``, a FloatTensor (K,) of 0 and 1.
 
-    ``gt_subject`` is left out where the item has no ``subject`` (the inferencer's).
+    Each is left out where the item has no ``subject`` or ``attributes`` (the inferencer's).
 
     Args:
         collect_keys: As in ``PackActionInputs``.
@@ -200,4 +231,12 @@ class PackSubjectInputs(PackActionInputs):
         if 'subject' in results:
             subject = torch.tensor([results['subject']], dtype=torch.long)
             packed['data_samples'].set_field(subject, 'gt_subject')
+        if 'attributes' in results:
+            attributes = torch.as_tensor(results['attributes'], dtype=torch.float32)
+            packed['data_samples'].set_field(attributes, 'gt_attributes')
+            if attributes.ndim != 1 or not ((attributes == 0) | (attributes == 1)).all():
+                raise ValueError(
+                    f'attributes is a list of 0 and 1, one for each, got {results["attributes"]}: '
+                    'leave clips out whose attributes are not known'
+                )
         return packed

@@ -208,7 +208,7 @@ class CodesVideoReader:
             self._check_video(stream.codec_context)
             size = stream.codec_context.height, stream.codec_context.width
             self.shape = size if stream.codec_context.pix_fmt == _GREY else (*size, 3)
-            self.frame_rate = Fraction(stream.average_rate or 25)
+            self.frame_rate = Fraction(stream.guessed_rate or 25)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Frames of codes, in order; see :meth:`frames`."""

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..encoders import BDQEncoder, IntegerForm
+from ..camera_form import CameraForm
+from ..encoders import BDQEncoder
 from ..encoders.functional import separable_filter
 
 FORMS = ('step', 'clip')
@@ -33,7 +34,7 @@ class FrameStep(nn.Module):
             random numbers every run time draws in its own way.
     """
 
-    def __init__(self, form: IntegerForm) -> None:
+    def __init__(self, form: CameraForm) -> None:
         super().__init__()
         if form.dither:
             raise ValueError(

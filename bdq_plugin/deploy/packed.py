@@ -379,7 +379,7 @@ class PackedReader:
             codes = np.concatenate([left, unpack_bits(data, bits, 8 * len(data) // bits)])
             left = codes[values:]
             # The last byte is filled up, and nothing comes behind it.
-            if index == frames - 1 and (left.any() or expanded.read(1)):
+            if index == frames - 1 and (left.any() or self._more(expanded, done + index)):
                 break
             yield codes[:values].reshape(shape)
         else:
@@ -387,13 +387,16 @@ class PackedReader:
         raise self._damage(done, 'a chunk holds another number of codes than it says')
 
     def _expand(self, expanded: _Expanded, size: int, done: int) -> bytes:
-        try:
-            data = expanded.read(size)
-        except Exception as error:
-            raise self._damage(done, f'it does not decompress ({error})') from error
+        data = self._more(expanded, done, size)
         if len(data) < size:
             raise self._damage(done, 'a chunk holds another number of codes than it says')
         return data
+
+    def _more(self, expanded: _Expanded, done: int, size: int = 1) -> bytes:
+        try:
+            return expanded.read(size)
+        except Exception as error:
+            raise self._damage(done, f'it does not decompress ({error})') from error
 
 
 class _Expanded:
@@ -423,6 +426,8 @@ def _pieces(payload: bytes, compression: str) -> Iterator[bytes]:
         while fed or not (tool.eof or tool.needs_input):
             yield tool.decompress(fed, _PIECE)
             fed = b''
+        if not tool.eof:
+            raise EOFError('its end is missing')
     else:
         tool, source = zlib.decompressobj(), io.BytesIO(payload)
         while fed := tool.unconsumed_tail or source.read(_PIECE):

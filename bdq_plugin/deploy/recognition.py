@@ -28,7 +28,9 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..camera_form import CameraForm
-from ..engine.first_checks import check_device, check_kind
+from ..engine.first_checks import check_device, read_recipe
+from ..engine.heads import follow_data
+from ..models.encoder_source import describe_by_checkpoint
 from ..paths import find_config
 from ..safe_load import load_checkpoint
 from ..video.reader import ArrayReader
@@ -94,12 +96,13 @@ class ActionRecognizer:
         device: str = 'cpu',
     ) -> None:
         if not isinstance(config, Config):
-            path = find_config(config)
-            config = _read_config(path)
-            check_kind(config, path)
+            config = read_recipe(find_config(config))
         check_device(device)
         init_default_scope('mmaction')
         self.config = config
+        if checkpoint is not None:
+            describe_by_checkpoint(config.model, checkpoint)
+        follow_data(config, None if checkpoint is None else lambda: _names(checkpoint))
         self.model: nn.Module = MODELS.build(config.model)
         self.preprocessor = getattr(self.model, 'data_preprocessor', None)
         if not hasattr(self.preprocessor, 'normalize_encoded'):
@@ -389,17 +392,13 @@ def _three_channels(pixels: np.ndarray) -> np.ndarray:
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
 
 
-def _read_config(path: str) -> Config:
-    try:
-        return Config.fromfile(path)
-    except (OSError, SyntaxError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f'{path} is no config ({error}): name the config first, then its checkpoint'
-        ) from error
-
-
 # What stock transforms expect of an item of a data set.
 _ITEM = dict(filename='stream', modality='RGB', label=-1)
+
+
+def _names(path: str | os.PathLike) -> dict[str, Any]:
+    """Names of classes and subjects that a checkpoint was trained on."""
+    return (load_checkpoint(path).get('meta') or {}).get('dataset_meta') or {}
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike) -> dict[str, Any]:

@@ -38,7 +38,6 @@ class Downsample(ClipEncoder):
             raise ValueError(f'factor must be at least 1, got {factor}')
         if interpolation not in ('bilinear', 'nearest'):
             raise ValueError(f"interpolation is 'bilinear' or 'nearest', got '{interpolation}'")
-        self.config = dict(factor=factor, interpolation=interpolation)
         self.factor, self.interpolation = factor, interpolation
 
     def small_size(self, height: int, width: int) -> tuple[int, int]:
@@ -64,7 +63,6 @@ class Pixelate(Downsample):
 
     def __init__(self, block: float = 16) -> None:
         super().__init__(factor=block, interpolation='nearest')
-        self.config = dict(block=block)
 
 
 class GaussianBlurOnly(ClipEncoder):
@@ -78,7 +76,6 @@ class GaussianBlurOnly(ClipEncoder):
         super().__init__()
         if not sigma > 0:
             raise ValueError(f'sigma must be above 0 pixels, got {sigma}')
-        self.config = dict(sigma=sigma)
         self.sigma = sigma
 
     def encode(self, x_NCTHW: Tensor) -> Tensor:

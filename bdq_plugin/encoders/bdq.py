@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from ..camera_form import CameraForm
 from .backends import check_backend, choose_backend, encode_function
+from .backends.operation import Operation
 from .base import ClipEncoder
 from .blur import GaussianBlur
 from .difference import TemporalDifference
-from .form import Form
-from .integer import IntegerForm
+from .functional import refuse_nan
+from .integer import decode, integer_codes
 from .quantization import Quantizer
 
 
@@ -44,6 +46,13 @@ class BDQEncoder(ClipEncoder):
         torch.Size([2, 3, 7, 32, 32])
     """
 
+    initial: ClassVar[dict[str, tuple[str, ...]]] = dict(
+        sigma=('blur.log_sigma',),
+        range_limit=('quantize.low', 'quantize.high'),
+        hardness=('quantize.hardness',),
+    )
+    unrecorded = ('backend',)
+
     def __init__(
         self,
         *,
@@ -65,9 +74,6 @@ class BDQEncoder(ClipEncoder):
         backend: str = 'auto',
     ) -> None:
         super().__init__()
-        self.config: dict[str, Any] = {
-            k: v for k, v in locals().items() if k not in ('self', '__class__', 'backend')
-        }
         if range_limit is None:
             range_limit = 0.25 if difference else 1.0
         if not range_limit > 0:
@@ -135,21 +141,20 @@ class BDQEncoder(ClipEncoder):
         in_use = not self.training and not torch.is_grad_enabled()
         if in_use and self.streamable and self.quantize.mode == 'hard':
             form = self.integer_form()
-            return form.decode(form.codes(to_uint8(x_NCTHW))).to(x_NCTHW.dtype)
+            return decode(form, integer_codes(form, to_uint8(x_NCTHW))).to(x_NCTHW.dtype)
         if not self.quantizes:
             return self.motion(x_NCTHW)
-        backend = choose_backend(self.backend, x_NCTHW, self.dither)
-        if backend == 'plain':
-            return self.quantize(self.motion(x_NCTHW))
         quantizer = self.quantize
-        form = Form(
+        operation = Operation(
             difference=self.signed,
             range=quantizer.range,
             hard=quantizer.mode == 'hard',
             eps=quantizer.eps,
             kernel_size=self.blur.kernel_size if self.blurs else 1,
             padding=self.blur.padding if self.blurs else 'replicate',
+            dither=self.dither,
         )
+        backend = choose_backend(self.backend, x_NCTHW, self.dither)
         y, low, high = encode_function(backend)(
             x_NCTHW,
             self.blur.sigma if self.blurs else None,
@@ -157,43 +162,34 @@ class BDQEncoder(ClipEncoder):
             quantizer.low,
             quantizer.high,
             quantizer.hardness,
-            form,
+            operation,
         )
         quantizer.remember_range(low, high)
         return y
 
-    @torch.no_grad()
-    def codes(self, x_NCTHW: Tensor) -> Tensor:
-        """The levels that would leave the camera, whatever ``mode`` training used.
-
-        Args:
-            x_NCTHW: uint8 frames, or floats in [0, 1] that are rounded to 8 bits first (normalised
-                floats where ``expects_normalized``), shape (N, C, T, H, W).
-
-        Returns:
-            uint8 tensor of shape (N, C, T - 1, H, W), values 0 to ``num_levels - 1``. With a fixed
-            range they are those of :meth:`integer_form`, exact on every device.
-        """
+    def levels(self, x_NCTHW: Tensor) -> Tensor:
+        """With a fixed range those of :meth:`integer_form`, exact on every device."""
         if not self.quantizes:
-            return super().codes(x_NCTHW)
+            return super().levels(x_NCTHW)
         if self.streamable:
-            return self.integer_form().codes(to_uint8(x_NCTHW))
+            return integer_codes(self.integer_form(), to_uint8(x_NCTHW))
         if x_NCTHW.dtype == torch.uint8:
             x_NCTHW = x_NCTHW.float() / 255
         return self.quantize.levels(self.motion(x_NCTHW))
 
-    def integer_form(self) -> IntegerForm:
+    def integer_form(self) -> CameraForm:
         """This encoder in whole numbers, for a camera.
 
         Raises:
-            ValueError: it does not quantise, or its range depends on the clip or the batch.
+            ValueError: it does not quantise, its range depends on the clip or the batch, or one of
+                its numbers is not finite.
         """
         if not self.streamable:
             raise ValueError(
                 'only an encoder with quantisation and a fixed range can run as a stream; set '
                 "range='fixed' and calibrate its range_limit"
             )
-        return IntegerForm.from_numbers(
+        return CameraForm.from_numbers(
             log_sigma=self.blur.log_sigma.item() if self.blurs else None,
             kernel_size=self.blur.kernel_size if self.blurs else 1,
             padding=self.blur.padding if self.blurs else 'replicate',
@@ -205,6 +201,12 @@ class BDQEncoder(ClipEncoder):
         )
 
     # ------------------------------------------------------------------ what training does to it
+    @torch.no_grad()
+    def anneal_(self, progress: float) -> None:
+        """Set the hardness for a share of training, 0 to 1; one of another mode stays as it is."""
+        if self.quantizes and self.quantize.mode == 'annealed':
+            self.quantize.anneal_(progress)
+
     @torch.no_grad()
     def project_(self) -> None:
         """Put thresholds and sigma in order and in range; called after each optimiser step."""
@@ -225,18 +227,25 @@ class BDQEncoder(ClipEncoder):
         self.config['range_limit'] = float(limit)
 
     @torch.no_grad()
-    def extra_state(self) -> dict[str, float | list[float]]:
+    def state_tensors(self) -> dict[str, Tensor]:
         """sigma in pixels, the range, the hardness and all thresholds in units of a level."""
-        state: dict[str, float | list[float]] = {}
+        state: dict[str, Tensor] = {}
         if self.blurs:
-            state['sigma'] = self.blur.sigma.item()
+            state['sigma'] = self.blur.sigma
         if self.quantizes:
-            state['range_low'], state['range_high'] = self.quantize.seen_range
-            state['hardness'] = self.quantize.hardness.item()
-            state['thresholds'] = self.quantize.thresholds.tolist()
+            state['range_low'], state['range_high'] = self.quantize.seen_limits
+            state['hardness'] = self.quantize.hardness
+            state['thresholds'] = self.quantize.thresholds.detach()
         return state
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """Floats in [0, 1] to the nearest of 256 levels; uint8 passes."""
-    return x if x.dtype == torch.uint8 else (x * 255).round().clamp(0, 255).to(torch.uint8)
+    """Floats in [0, 1] to the nearest of 256 levels; uint8 passes.
+
+    Raises:
+        ValueError: a float that is no number, which stands for no level.
+    """
+    if x.dtype == torch.uint8:
+        return x
+    refuse_nan(x, 'the clip')
+    return (x * 255).round().clamp(0, 255).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""Encoders as files: JSON with the arguments and the learned numbers, nothing that could run."""
+"""Encoders to files and back: JSON with the arguments and the learned numbers, or checkpoints."""
 
 from __future__ import annotations
 
@@ -10,20 +10,120 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .base import ClipEncoder
-from .presets import CLASSES, build_encoder
+from ..encoder_file import FORMAT, FORMAT_VERSION, find_encoder, read_encoder_file
+from .base import ENCODERS, ClipEncoder
+from .presets import build_encoder
 
-FORMAT = 'bdq-encoder'
-FORMAT_VERSION = 1
+# Where a recognizer of MMAction2 keeps its encoder.
+CHECKPOINT_PREFIX = 'data_preprocessor.encoder.'
 
 
-def load_state(encoder: ClipEncoder, state: dict[str, Any], source: str) -> None:
+def save_encoder(
+    encoder: ClipEncoder, path: str | os.PathLike, metadata: dict[str, Any] | None = None
+) -> Path:
+    """Write an encoder to a JSON file, whole or not at all; see :mod:`bdq_plugin.encoder_file`.
+
+    Args:
+        encoder: any encoder, one of your own included.
+        path: file to write; its folder must exist.
+        metadata: JSON-ready facts to keep with it (data set, protocol, recipe, audit).
+
+    Raises:
+        ValueError: an argument of the encoder that JSON cannot hold.
+    """
+    path = Path(path)
+    document = {
+        'format': FORMAT,
+        'version': FORMAT_VERSION,
+        **encoder.description(),
+        'state': {name: tensor.tolist() for name, tensor in encoder.state_dict().items()},
+        'metadata': metadata or {},
+    }
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    temporary.write_text(json.dumps(document, indent=2) + '\n')
+    os.replace(temporary, path)
+    return path
+
+
+def load_encoder(source: str | os.PathLike, /, **overrides: Any) -> ClipEncoder:
+    """Build the encoder that a file describes, with its learned numbers.
+
+    Args:
+        source: an encoder's JSON file, a name of the zoo, or a checkpoint (.pth) of a recognizer.
+        **overrides: arguments that shall replace the file's, such as ``mode='hard'``.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file, a class that is not known, or an override that its numbers do
+            not fit.
+
+    Example:
+        >>> load_encoder('bdq_hard_ixmas_take3').quantize.range
+        'fixed'
+    """
+    document = read_trained(source)
+    if document['type'] is None:
+        raise ValueError(
+            f'{source} holds numbers, not the encoder they belong to (an older version wrote it): '
+            'name the encoder.json beside it'
+        )
+    if document['type'] not in ENCODERS:
+        module = document.get('module')
+        raise ValueError(
+            f'{source}: unknown encoder type {document["type"]!r}'
+            + (f'; import its module {module} first (custom_imports in a config)' if module else '')
+        )
+    encoder = build_encoder(document['type'], **{**document['config'], **overrides})
+    # Of these the numbers follow from what was named.
+    kept = {name for key in overrides for name in encoder.initial.get(key, ())}
+    load_state(encoder, document['state'], str(source), kept)
+    encoder.source = os.fspath(source)
+    encoder.overrides = tuple(name for name in overrides if name not in encoder.unrecorded)
+    return encoder
+
+
+def read_trained(source: str | os.PathLike, prefix: str = CHECKPOINT_PREFIX) -> dict[str, Any]:
+    """What a file says of an encoder: ``type``, ``config``, ``state`` and ``metadata``.
+
+    Args:
+        source: see :func:`load_encoder`.
+        prefix: of the encoder's numbers in a checkpoint.
+
+    Returns:
+        ``type`` and ``config`` are None for a checkpoint that does not say them (an older one).
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file, or a checkpoint without an encoder.
+    """
+    path = find_encoder(source)
+    if path.suffix != '.pth':
+        return read_encoder_file(source)
+    from ..safe_load import load_checkpoint
+
+    checkpoint = load_checkpoint(path)
+    state = checkpoint.get('state_dict', checkpoint)
+    described = getattr(state, '_metadata', {}).get(prefix[:-1], {}).get('encoder')
+    numbers = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
+    if not numbers and not described:
+        raise ValueError(
+            f"{path} holds no encoder: no key begins with '{prefix}'; name a checkpoint of the "
+            'adversarial stage, or another prefix'
+        )
+    return dict(dict(type=None, config=None), **(described or {}), state=numbers, metadata={})
+
+
+@torch.no_grad()
+def load_state(
+    encoder: ClipEncoder, state: dict[str, Any], source: str, kept: set[str] = frozenset()
+) -> None:
     """Load learned numbers into an encoder, all of them or none.
 
     Args:
         encoder: receives the state.
         state: names to tensors or lists of numbers.
         source: where the state is from, for messages.
+        kept: names of numbers that stay as they are.
 
     Raises:
         ValueError: a name is missing or unknown, or a shape differs (such as the number of
@@ -45,63 +145,9 @@ def load_state(encoder: ClipEncoder, state: dict[str, Any], source: str) -> None
                 f'{tuple(own[name].shape)}; set num_levels to what the file was trained with '
                 '(one more than its thresholds)'
             )
+        if not torch.isfinite(value).all():
+            raise ValueError(f"{source}: '{name}' is not finite; the training has diverged")
         tensors[name] = value
-    encoder.load_state_dict(tensors)
-
-
-def save_encoder(
-    encoder: ClipEncoder, path: str | os.PathLike, metadata: dict[str, Any] | None = None
-) -> Path:
-    """Write an encoder to a JSON file, whole or not at all.
-
-    Args:
-        encoder: any encoder of this package.
-        path: file to write; its folder must exist.
-        metadata: JSON-ready facts to keep with it (data set, protocol, recipe, audit).
-    """
-    path = Path(path)
-    document = {
-        'format': FORMAT,
-        'version': FORMAT_VERSION,
-        'type': type(encoder).__name__,
-        'config': encoder.config,
-        'state': {name: tensor.tolist() for name, tensor in encoder.state_dict().items()},
-        'metadata': metadata or {},
-    }
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    temporary.write_text(json.dumps(document, indent=2) + '\n')
-    os.replace(temporary, path)
-    return path
-
-
-def read_encoder_file(path: str | os.PathLike) -> dict[str, Any]:
-    """Read and check the JSON of :func:`save_encoder`.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not an encoder file, or one of another version.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'no encoder file {path}: train one first, or name a preset')
-    try:
-        document = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f'{path} is not an encoder file: {error}') from error
-    if not isinstance(document, dict) or document.get('format') != FORMAT:
-        raise ValueError(f'{path} is not an encoder file: it lacks "format": "{FORMAT}"')
-    if document.get('version') != FORMAT_VERSION:
-        raise ValueError(
-            f'{path} has version {document.get("version")}, this package reads {FORMAT_VERSION}'
-        )
-    if document.get('type') not in CLASSES:
-        raise ValueError(f'{path}: unknown encoder type {document.get("type")!r}')
-    return document
-
-
-def load_encoder(path: str | os.PathLike) -> ClipEncoder:
-    """Build the encoder that a JSON file describes, with its learned numbers."""
-    document = read_encoder_file(path)
-    encoder = build_encoder(document['type'], **document['config'])
-    load_state(encoder, document['state'], str(path))
-    return encoder
+    for name, value in tensors.items():
+        if name not in kept:
+            own[name].copy_(value)

@@ -61,7 +61,7 @@ def separable_filter(x_NCTHW: Tensor, kernel: Tensor, padding: str = 'replicate'
     """Filter rows and columns of every frame with the same symmetric 1-D kernel.
 
     Written as shifted multiply-adds, not as a convolution: cuDNN may round the operands of a
-    convolution to TF32, and :class:`~bdq_plugin.encoders.integer.IntegerForm` needs sums that are
+    convolution to TF32, and :mod:`bdq_plugin.encoders.integer` needs sums that are
     exact in float32.
 
     Args:
@@ -159,16 +159,48 @@ def hard_levels(u: Tensor, thresholds_K: Tensor) -> Tensor:
 
 
 def count_below(values: Tensor, thresholds_K: Tensor) -> Tensor:
-    """How many thresholds lie strictly below each value; all of them for a value that is no number.
+    """How many thresholds lie strictly below each value.
 
     Args:
-        values: any shape.
+        values: any shape, all of them numbers.
         thresholds_K: shape (K,), K at most 255, in any order.
 
     Returns:
         uint8 tensor shaped like ``values``.
     """
     return torch.bucketize(values.contiguous(), thresholds_K.sort().values).to(torch.uint8)
+
+
+def data_range(x: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+    """The least and the greatest value of each clip or of all, broadcasting against ``x``.
+
+    Args:
+        x: values of shape (N, ...).
+        kind: ``'clip'`` for ends of shape (N, 1, ...), ``'batch'`` for ends of shape ().
+    """
+    if kind == 'batch':
+        return x.min(), x.max()
+    axes = tuple(range(1, x.ndim))
+    return x.amin(axes, keepdim=True), x.amax(axes, keepdim=True)
+
+
+def refuse_nan(x: Tensor, what: str) -> None:
+    """Raise ValueError where a value is no number: whole levels have none for it."""
+    if x.isnan().any():
+        raise ValueError(f'{what} holds {int(x.isnan().sum())} values that are no number (NaN)')
+
+
+def to_levels(
+    x: Tensor, low: Tensor, high: Tensor, steps: int, eps: float | Tensor = 0.0
+) -> Tensor:
+    """Values in units of a level: ``K (x - low) / (high - low + eps)``.
+
+    Written from the middle of the range, so that no motion lies in the middle of the levels exactly
+    wherever the range is symmetric, and without a product that is added to, which some compilers
+    round once and others twice. :func:`bdq_plugin.camera_form.level_of_zero` repeats it.
+    """
+    span, width = high - low + eps, high - low
+    return steps * ((x - (low + high) / 2) / span + width / 2 / span)
 
 
 def quantize(
@@ -182,9 +214,9 @@ def quantize(
 ) -> Tensor:
     """Q: map ``x`` to K + 1 levels between ``low`` and ``high``.
 
-    ``u = K (x - low) / (high - low + eps)``, then the soft or the hard staircase, then back to the
-    units of ``x``. The hard form is straight-through: its value is the hard staircase, its gradient
-    that of the soft one.
+    First to units of a level (:func:`to_levels`), then the soft or the hard staircase, then back to
+    the units of ``x``. The hard form is straight-through: its value is the hard staircase, its
+    gradient that of the soft one.
 
     Args:
         x: values to quantise, any shape, floating point.
@@ -204,7 +236,7 @@ def quantize(
     """
     steps = thresholds_K.numel()
     low, high = torch.as_tensor(low).to(x), torch.as_tensor(high).to(x)
-    u = steps * (x - low) / (high - low + eps)
+    u = to_levels(x, low, high, steps, eps)
     levels = soft_levels(u, thresholds_K.to(x), hardness)
     if hard:
         levels = hard_levels(u, thresholds_K) + (levels - levels.detach())

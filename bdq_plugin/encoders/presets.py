@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import ClipEncoder
+from .base import ENCODERS, ClipEncoder
 from .baselines import Downsample, GaussianBlurOnly, PassThrough, Pixelate
 from .bdq import BDQEncoder
-
-CLASSES: dict[str, type[ClipEncoder]] = {
-    cls.__name__: cls for cls in (BDQEncoder, PassThrough, Downsample, Pixelate, GaussianBlurOnly)
-}
 
 # The paper: sigma and thresholds learned (16 parameters), soft with H = 5, range of each clip.
 _BDQ = dict(sigma=1.0, num_levels=16, hardness=5.0, mode='soft', range='clip')
@@ -59,7 +55,8 @@ def build_encoder(name: str, **overrides: Any) -> ClipEncoder:
     """Build an encoder by the name of a preset or a class.
 
     Args:
-        name: a key of ``PRESETS`` (such as ``'bdq_hard'``) or the name of an encoder class.
+        name: a key of ``PRESETS`` (such as ``'bdq_hard'``) or the name of an encoder class, one of
+            your own included.
         **overrides: arguments that replace those of the preset.
 
     Raises:
@@ -71,10 +68,10 @@ def build_encoder(name: str, **overrides: Any) -> ClipEncoder:
     """
     if name in PRESETS:
         cls, arguments = PRESETS[name]
-    elif name in CLASSES:
-        cls, arguments = CLASSES[name], {}
+    elif name in ENCODERS:
+        cls, arguments = ENCODERS[name], {}
     else:
-        known = ', '.join([*PRESETS, *CLASSES])
+        known = ', '.join([*PRESETS, *ENCODERS])
         raise ValueError(f"unknown encoder '{name}': choose one of {known}")
     try:
         return cls(**{**arguments, **overrides})

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import builtins
-
 import torch
 from torch import Tensor, nn
 
-from .functional import hard_levels, quantize, spread_thresholds
+from .functional import data_range, hard_levels, quantize, refuse_nan, spread_thresholds, to_levels
 
 MODES = ('soft', 'hard', 'annealed')
 RANGES = ('fixed', 'clip', 'batch')
+# At 5 the staircase is nearly the identity; at 20 and above it is a staircase.
+FINAL_HARDNESS = 20.0
 # The released code's guard against a constant batch; a fixed range needs none.
 RANGE_EPS = 1e-4
 
@@ -21,7 +21,7 @@ class Quantizer(nn.Module):
     Args:
         num_levels: 2 to 256; the paper's 4 bits are 16.
         mode: ``'soft'`` (a sum of sigmoids, the paper), ``'hard'`` (whole levels, straight-through
-            gradient) or ``'annealed'`` (soft, while ``HardnessAnnealingHook`` raises the hardness).
+            gradient) or ``'annealed'`` (soft, and ever harder over training, see :meth:`anneal_`).
         range: ``'fixed'`` (``low`` to ``high``, the same for every clip), ``'clip'`` (minimum and
             maximum of each clip) or ``'batch'`` (of the whole batch, the released code).
         low, high: the fixed range, in units of the input.
@@ -50,6 +50,7 @@ class Quantizer(nn.Module):
         if not hardness > 0:
             raise ValueError(f'hardness must be above 0, got {hardness}')
         self.mode, self.range = mode, range
+        self.annealing = hardness, max(hardness, FINAL_HARDNESS)
         self.last_range: tuple[Tensor, Tensor] | None = None
         self.thresholds = nn.Parameter(spread_thresholds(num_levels), requires_grad=learnable)
         # Floats only: MMEngine averages every buffer over the processes at the end of an epoch.
@@ -66,11 +67,7 @@ class Quantizer(nn.Module):
         """The range for this input, as tensors that broadcast against ``x`` (N, ...)."""
         if self.range == 'fixed':
             return self.low.to(x), self.high.to(x)
-        if self.range == 'batch':
-            low, high = x.min(), x.max()
-        else:
-            per_clip = tuple(builtins.range(1, x.ndim))
-            low, high = x.amin(per_clip, keepdim=True), x.amax(per_clip, keepdim=True)
+        low, high = data_range(x, self.range)
         self.remember_range(low, high)
         return low, high
 
@@ -80,9 +77,14 @@ class Quantizer(nn.Module):
             self.last_range = (low.detach().mean(), high.detach().mean())
 
     @property
-    def seen_range(self) -> tuple[float, float]:
+    def seen_limits(self) -> tuple[Tensor, Tensor]:
         """The fixed range, or the range last read off the data (mean over the clips)."""
-        low, high = (self.low, self.high) if self.last_range is None else self.last_range
+        return (self.low, self.high) if self.last_range is None else self.last_range
+
+    @property
+    def seen_range(self) -> tuple[float, float]:
+        """:attr:`seen_limits` as numbers."""
+        low, high = self.seen_limits
         return low.item(), high.item()
 
     @property
@@ -98,10 +100,25 @@ class Quantizer(nn.Module):
 
     @torch.no_grad()
     def levels(self, x: Tensor) -> Tensor:
-        """The uint8 level of every value of ``x`` (N, ...)."""
+        """The uint8 level of every value of ``x`` (N, ...).
+
+        Raises:
+            ValueError: a value that is no number, which has no level.
+        """
+        refuse_nan(x, 'the clip')
         low, high = self.limits(x)
-        u = (self.num_levels - 1) * (x - low) / (high - low + self.eps)
+        u = to_levels(x, low, high, self.num_levels - 1, self.eps)
         return hard_levels(u, self.thresholds).to(torch.uint8)
+
+    @torch.no_grad()
+    def anneal_(self, progress: float) -> None:
+        """Set the hardness for a share of training: it rises geometrically.
+
+        Args:
+            progress: 0 in the beginning, 1 in the end; what lies beyond counts as these.
+        """
+        first, last = self.annealing
+        self.hardness.fill_(first * (last / first) ** min(max(progress, 0.0), 1.0))
 
     @torch.no_grad()
     def project_(self) -> None:

@@ -3,7 +3,6 @@
 from . import foreign_files
 from .checkpoints import AtomicBackend
 from .guards import (
-    AlphaGuard,
     AttackerGuard,
     DeadEncoderGuard,
     LossGuard,
@@ -13,33 +12,39 @@ from .guards import (
 from .hooks import (
     CalibrateRangeHook,
     CheckLabelsHook,
+    CheckSwitchesHook,
     HardnessAnnealingHook,
     RestartPrivacyHook,
     SaveEncoderHook,
     SeedEpochHook,
 )
+from .iteration_log import DeferredInfoHook, IterationLog
 from .loops import AdversarialTrainLoop
 from .optim import PhaseOptimWrapperConstructor
 from .pretrained import PretrainedBackboneHook
 from .recipe import apply_switches
+from .resumption import ResumeScheduleHook
 from .visual_hooks import EncodedFramesHook, ProgressBarHook
 from .workdir import WorkDirInUse, claim_work_dir
 
 __all__ = [
     'AdversarialTrainLoop',
-    'AlphaGuard',
     'AtomicBackend',
     'AttackerGuard',
     'CalibrateRangeHook',
     'CheckLabelsHook',
+    'CheckSwitchesHook',
     'DeadEncoderGuard',
+    'DeferredInfoHook',
     'EncodedFramesHook',
     'HardnessAnnealingHook',
+    'IterationLog',
     'LossGuard',
     'PhaseOptimWrapperConstructor',
     'PretrainedBackboneHook',
     'ProgressBarHook',
     'RestartPrivacyHook',
+    'ResumeScheduleHook',
     'SaveEncoderHook',
     'SeedEpochHook',
     'ThresholdGuard',

@@ -132,15 +132,16 @@ def choose_checkpoint(cfg: Config) -> None:
     by another.
 
     Args:
-        cfg: ``cfg.load_from`` is set where ``cfg.resume`` is set without it; temporary files that a
-            killed run has left in ``cfg.work_dir`` are removed.
+        cfg: where ``cfg.resume`` is ``'auto'``, or set without ``load_from``, it names the
+            checkpoint afterwards; where the work directory has none, the run begins as the config
+            says, from its own ``load_from`` where it has one.
 
     Raises:
         ValueError: the checkpoint that was asked for is damaged, or all of a run's are.
     """
     if not cfg.get('resume'):
         return
-    if cfg.get('load_from'):
+    if cfg.get('load_from') and cfg.resume != 'auto':
         damage = damage_of(cfg.load_from) if os.path.isfile(cfg.load_from) else None
         if damage:
             raise ValueError(
@@ -152,7 +153,7 @@ def choose_checkpoint(cfg: Config) -> None:
     for path in candidates:
         damage = damage_of(path)
         if damage is None:
-            cfg.load_from = str(path)
+            cfg.resume, cfg.load_from = True, str(path)
             return
         print_log(
             f'{path} is damaged ({damage}); trying the checkpoint before it',
@@ -164,6 +165,7 @@ def choose_checkpoint(cfg: Config) -> None:
             f'all {len(candidates)} checkpoints of {cfg.work_dir} are damaged; remove them to '
             'train from the beginning'
         )
+    cfg.resume = False
 
 
 def remove_leftovers(work_dir: str | os.PathLike) -> None:

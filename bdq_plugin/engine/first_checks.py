@@ -43,10 +43,16 @@ def one_sentence() -> Iterator[None]:
         sys.exit(f'error: {error}')
 
 
-def check_kind(cfg: Config, path: str) -> None:
-    """See that a config is one of a model, such as the recipes are."""
+def read_recipe(path: str) -> Config:
+    """Read a config, and see that it is one of a model, such as the recipes are."""
+    try:
+        cfg = Config.fromfile(path)
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f'{path} is no config ({error}): name the config first, then its checkpoint'
+        ) from error
     if isinstance(cfg.get('model'), dict) and 'type' in cfg.model:
-        return
+        return cfg
     kind = 'it names no model'
     if 'panel' in cfg:
         kind = 'it is a panel, for `tools/audit.py --panel`'

@@ -15,6 +15,7 @@ from mmengine.runner import Runner, set_random_seed
 
 from ..encoders import save_encoder
 from .loops import unwrap
+from .recipe import ACTS_AT, idle_switches
 
 
 def encoder_of(runner: Runner):
@@ -30,6 +31,13 @@ def encoder_of(runner: Runner):
             "'BDQDataPreprocessor'"
         )
     return encoder
+
+
+def innermost(dataset: Any) -> Any:
+    """The (first) data set within wrappers, such as ``RepeatDataset``."""
+    while hasattr(dataset, 'dataset') or hasattr(dataset, 'datasets'):
+        dataset = dataset.dataset if hasattr(dataset, 'dataset') else dataset.datasets[0]
+    return dataset
 
 
 @HOOKS.register_module()
@@ -66,6 +74,9 @@ class SeedEpochHook(Hook):
 class CalibrateRangeHook(Hook):
     """Set the fixed range of the quantiser from the training set, before training.
 
+    It is measured in the units that the encoder works in: normalised ones where it
+    ``expects_normalized``.
+
     Args:
         quantile: share of the magnitudes that shall lie in range, above 0, at most 1.
         num_batches: batches to look at.
@@ -80,7 +91,7 @@ class CalibrateRangeHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Look at the first batches; a resumed run keeps its range."""
         encoder = encoder_of(runner)
-        if getattr(encoder, 'quantize', None) is None or not encoder.quantizes:
+        if not getattr(encoder, 'quantizes', False):
             raise ValueError('CalibrateRangeHook needs an encoder with quantisation')
         if encoder.quantize.range != 'fixed':
             raise ValueError(
@@ -102,12 +113,8 @@ class CalibrateRangeHook(Hook):
 
     def _limit(self, runner: Runner, batch: dict[str, Any]) -> torch.Tensor:
         preprocessor = unwrap(runner.model).data_preprocessor
-        frames = torch.stack(preprocessor.cast_data(batch)['inputs'])
-        if preprocessor.format_shape == 'NCHW':
-            frames = frames.transpose(1, 2)
-        else:
-            frames = frames.flatten(0, 1)
-        values = preprocessor.encoder.motion(frames.float() / 255).abs().flatten()
+        frames = preprocessor.stage(batch).clips.flatten(0, 1)
+        values = preprocessor.encoder.motion(preprocessor.prepare(frames)).abs().flatten()
         # A quantile of at most a million values: torch.quantile takes no more than 16 million.
         stride = max(1, values.numel() // 1_000_000)
         return values[::stride].quantile(self.quantile).clamp(min=1e-3).to(get_device())
@@ -115,9 +122,9 @@ class CalibrateRangeHook(Hook):
 
 @HOOKS.register_module()
 class HardnessAnnealingHook(Hook):
-    """Raise the hardness of the quantiser geometrically over training, epoch by epoch.
+    """Set how hard an encoder of mode ``'annealed'`` becomes, where it shall not be from 5 to 20.
 
-    At 5 the staircase is nearly the identity; at 20 and above it is a staircase.
+    The encoder anneals by itself, with or without this hook: geometrically, epoch by epoch.
 
     Args:
         start, end: hardness in the first and in the last epoch.
@@ -128,13 +135,12 @@ class HardnessAnnealingHook(Hook):
             raise ValueError(f'hardness must rise from above 0, got start={start}, end={end}')
         self.start, self.end = start, end
 
-    def before_train_epoch(self, runner: Runner) -> None:
-        """Set the hardness of this epoch."""
+    def before_train(self, runner: Runner) -> None:
+        """Set both ends."""
         encoder = encoder_of(runner)
-        if not encoder.quantizes or encoder.quantize.mode != 'annealed':
+        if not getattr(encoder, 'quantizes', False) or encoder.quantize.mode != 'annealed':
             raise ValueError("HardnessAnnealingHook needs an encoder with mode='annealed'")
-        done = runner.epoch / max(1, runner.max_epochs - 1)
-        encoder.quantize.hardness.fill_(self.start * (self.end / self.start) ** min(done, 1.0))
+        encoder.quantize.annealing = self.start, self.end
 
 
 @HOOKS.register_module()
@@ -171,7 +177,7 @@ class SaveEncoderHook(Hook):
     @master_only
     def after_train_epoch(self, runner: Runner) -> None:
         """Write the encoder of this epoch over that of the last."""
-        dataset = runner.train_dataloader.dataset
+        dataset = innermost(runner.train_dataloader.dataset)
         metadata = dict(
             epoch=runner.epoch + 1,
             max_epochs=runner.max_epochs,
@@ -183,6 +189,22 @@ class SaveEncoderHook(Hook):
             fold=getattr(dataset, 'fold', None),
         )
         save_encoder(encoder_of(runner), f'{runner.work_dir}/encoder.json', metadata)
+
+
+@HOOKS.register_module()
+class CheckSwitchesHook(Hook):
+    """Refuse a config that sets a switch of the command line as a variable, which nothing reads."""
+
+    priority = 'VERY_HIGH'
+
+    def before_run(self, runner: Runner) -> None:
+        """Look before anything is trained."""
+        for name in idle_switches(runner.cfg):
+            raise ValueError(
+                f'{name} = {runner.cfg[name]!r} stands at the top of the config, where nothing '
+                f'reads it: write it where it acts ({ACTS_AT[name]}), or on the command line '
+                f'(--cfg-options {name}=...)'
+            )
 
 
 @HOOKS.register_module()

@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import time
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import mmengine
 import torch
+from mmaction.registry import RUNNERS
 from mmengine.config import Config
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.runner import Runner
 
 from .. import compat
+from ..models.encoder_source import describe_by_checkpoint
 from ..paths import find_config
 from ..version import __version__
 from .checkpoints import choose_checkpoint, continue_after_restart
-from .first_checks import check_kind, check_start, check_testing, check_training, explained
+from .first_checks import check_start, check_testing, check_training, explained, read_recipe
+from .heads import follow_data
+from .hooks import innermost
 from .loops import unwrap
 from .lost_ranks import name_lost_ranks, set_timeout
 from .recipe import SWITCHES, apply_switches
 from .workdir import claim_work_dir
+
+# Keys that MMEngine's Runner reads from the whole config, beside its own arguments.
+_RUNNER_READS = (
+    'custom_imports',
+    'find_unused_parameters',
+    'sync_bn',
+    'compile',
+    'activation_checkpointing',
+    'efficient_conv_bn_eval',
+    'runner_type',
+)
+# Those that MMEngine adds by itself, unless they are None.
+_OWN_HOOKS_OF_RUNNER = (
+    'runtime_info',
+    'timer',
+    'sampler_seed',
+    'logger',
+    'param_scheduler',
+    'checkpoint',
+)
 
 
 def load_config(
@@ -48,26 +74,52 @@ def load_config(
 
     Raises:
         FileNotFoundError: no such config.
-        ValueError: ``amp`` without a GPU.
+        ValueError: ``amp`` without a GPU, or an option that acts nowhere.
     """
-    cfg = Config.fromfile(find_config(path))
-    check_kind(cfg, path)
+    cfg = read_recipe(find_config(path))
     options = options or {}
-    cfg.merge_from_dict({k: v for k, v in options.items() if k.split('.')[0] in SWITCHES})
-    apply_switches(cfg)
+    switches = {k: v for k, v in options.items() if k.split('.')[0] in SWITCHES}
+    apply_switches(cfg, switches)
     # Last, so that an option which names a place inside the config beats a switch.
-    cfg.merge_from_dict({k: v for k, v in options.items() if k.split('.')[0] not in SWITCHES})
+    places = {k: v for k, v in options.items() if k not in switches}
+    _check_names(cfg, places)
+    cfg.merge_from_dict(places)
+    _check_hooks(cfg)
     cfg.launcher = launcher
     if work_dir or not cfg.get('work_dir'):
         cfg.work_dir = work_dir or os.path.join('work_dirs', Path(path).stem)
     if seed is not None:
         cfg.randomness = dict(cfg.get('randomness', {}), seed=seed)
-    if resume:
-        cfg.resume = True
-        cfg.load_from = None if resume == 'auto' else resume
+    if resume == 'auto':
+        cfg.resume = 'auto'
+    elif resume:
+        cfg.resume, cfg.load_from = True, resume
     if amp:
         _use_amp(cfg)
     return cfg
+
+
+def _check_names(cfg: Config, options: dict[str, Any]) -> None:
+    """See that each option names a part of the config, or one that MMEngine's Runner reads."""
+    known = {*cfg.keys(), *SWITCHES, *inspect.signature(Runner.__init__).parameters, *_RUNNER_READS}
+    for option in options:
+        name = option.split('.')[0]
+        if name not in known:
+            near = ', '.join(get_close_matches(name, known)) or 'none is near'
+            raise ValueError(f'{option}: nothing reads {name}; is it one of these: {near}?')
+
+
+def _check_hooks(cfg: Config) -> None:
+    """Leave out the hooks that are turned off by None, and see that the others are hooks."""
+    hooks = cfg.get('default_hooks') or {}
+    for name, hook in list(hooks.items()):
+        if hook is None and name not in _OWN_HOOKS_OF_RUNNER:
+            del hooks[name]
+        elif isinstance(hook, dict) and 'type' not in hook:
+            raise ValueError(
+                f'default_hooks.{name} names no hook of this config, which has '
+                f'{", ".join(other for other in hooks if other != name)}; to add one, give its type'
+            )
 
 
 def _use_amp(cfg: Config) -> None:
@@ -80,6 +132,8 @@ def _use_amp(cfg: Config) -> None:
         else [wrapper for wrapper in cfg.optim_wrapper.values() if isinstance(wrapper, dict)]
     )
     for wrapper in wrappers:
+        if wrapper.get('type', 'OptimWrapper') not in ('OptimWrapper', 'AmpOptimWrapper'):
+            raise ValueError(f'--amp knows no mixed precision for a wrapper of type {wrapper.type}')
         wrapper.type = 'AmpOptimWrapper'
         wrapper.setdefault('loss_scale', 'dynamic')
 
@@ -87,6 +141,9 @@ def _use_amp(cfg: Config) -> None:
 def build_runner(cfg: Config) -> Runner:
     """Build the Runner, on GPUs or, where there are none, on the CPU with gloo."""
     choose_checkpoint(cfg)
+    if cfg.get('load_from'):
+        describe_by_checkpoint(cfg.model, cfg.load_from)
+    follow_data(cfg)
     if compat.prepare_distributed(cfg.launcher) == 'gloo':
         set_timeout(cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
         # MMEngine would hand the wrapper a GPU index.
@@ -96,7 +153,7 @@ def build_runner(cfg: Config) -> Runner:
             broadcast_buffers=False,
             find_unused_parameters=cfg.get('find_unused_parameters', False),
         )
-    return Runner.from_cfg(cfg)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
 
 def train(cfg: Config) -> dict[str, float]:
@@ -113,6 +170,7 @@ def train(cfg: Config) -> dict[str, float]:
         continue_after_restart(cfg)
         runner = build_runner(cfg)
         check_training(runner)
+        runner.test_loop  # noqa: B018  (built now, so that its faults cost no epoch)
         start = time.time()
         with explained(runner):
             runner.train()
@@ -133,7 +191,7 @@ def describe_run(runner: Runner, metrics: dict[str, float], seconds: float) -> d
         metrics: of the test split.
         seconds: wall time of training in this process, without what came before a resume.
     """
-    dataset, model = runner.test_dataloader.dataset, unwrap(runner.model)
+    model, dataset = unwrap(runner.model), innermost(runner.test_dataloader.dataset)
     encoder = getattr(getattr(model, 'data_preprocessor', None), 'encoder', None)
     return dict(
         config=Path(runner.cfg.filename or '').name,

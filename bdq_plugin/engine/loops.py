@@ -17,6 +17,7 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_
 from torch.nn.parallel import DistributedDataParallel
 
 from ..models.adversarial_recognizer import PHASES
+from .iteration_log import is_read
 
 DEFAULT_PHASES = (dict(name='action', steps=1), dict(name='privacy', steps=1))
 
@@ -62,11 +63,12 @@ class AdversarialTrainLoop(EpochBasedTrainLoop):
         return super().run()
 
     def run_iter(self, idx: int, data_batch: dict) -> None:
-        """Play all phases on one batch."""
+        """Play all phases on one batch; the encoder is logged where the log is read."""
         runner = self.runner
         runner.call_hook('before_train_iter', batch_idx=idx, data_batch=data_batch)
         outputs = play(runner.model, data_batch, self.phases, runner.optim_wrapper)
-        outputs.update(encoder_logs(unwrap(runner.model)))
+        if is_read(runner, idx):
+            outputs.update(encoder_logs(unwrap(runner.model)))
         runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
         self._iter += 1
 
@@ -116,11 +118,11 @@ def reduce_what_learns(model: nn.Module) -> None:
         model.register_comm_hook(model.process_group, hook)
 
 
-def encoder_logs(model: nn.Module) -> dict[str, float]:
-    """What training logs of the encoder: sigma, the range and every threshold."""
-    logs: dict[str, float] = {}
-    for name, value in model.data_preprocessor.encoder.extra_state().items():
-        if isinstance(value, list):
+def encoder_logs(model: nn.Module) -> dict[str, torch.Tensor]:
+    """What training logs of the encoder: sigma, the range and every threshold, on their device."""
+    logs: dict[str, torch.Tensor] = {}
+    for name, value in model.data_preprocessor.encoder.state_tensors().items():
+        if value.ndim:
             stem = name.rstrip('s')
             logs.update({f'encoder/{stem}_{i:02d}': v for i, v in enumerate(value, start=1)})
         else:

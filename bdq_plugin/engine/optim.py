@@ -98,3 +98,13 @@ def build_phase(model: nn.Module, names: tuple[str, ...], cfg: dict[str, Any]) -
     if 'data_preprocessor' in names and hasattr(encoder, 'project_'):
         wrapper.optimizer.register_step_post_hook(lambda *_: encoder.project_())
     return wrapper
+
+
+def wrappers_of(wrapper: OptimWrapper) -> list[OptimWrapper]:
+    """Every optimiser of a run, of one phase or of several."""
+    return list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]
+
+
+def groups_of(wrapper: OptimWrapper) -> list[dict[str, Any]]:
+    """Every group of parameters that has a learning rate of its own."""
+    return [group for each in wrappers_of(wrapper) for group in each.param_groups]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmaction.registry import HOOKS
+from mmengine.dataset import pseudo_collate
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -34,7 +35,7 @@ class EncodedFramesHook(Hook):
         clear: also draw the clear frames, as ``clear_frames``. They are then in the log directory.
 
     Example:
-        >>> custom_hooks = [dict(type='EncodedFramesHook', interval=5)]
+        >>> default_hooks = dict(encoded_frames=dict(type='EncodedFramesHook', interval=5))
     """
 
     def __init__(
@@ -78,12 +79,13 @@ class EncodedFramesHook(Hook):
         return self.clear or encoder.signed
 
     def _clips(self, runner: Runner) -> torch.Tensor:
-        """uint8 clips (N, C, T, H, W), decoded once."""
+        """uint8 clips (N, C, T, H, W), decoded once; of several views the first."""
         if self._frames is None:
             loop = runner.val_loop or runner.train_loop
             dataset = loop.dataloader.dataset
             chosen = np.unique(np.linspace(0, len(dataset) - 1, self.num_clips).round().astype(int))
-            clips = [_clip(dataset[int(i)]['inputs']) for i in chosen]
+            stage = unwrap(runner.model).data_preprocessor.stage
+            clips = [stage(pseudo_collate([dataset[int(i)]])).clips[0, 0] for i in chosen]
             self._frames = torch.stack([clip for clip in clips if clip.shape == clips[0].shape])
         return self._frames
 
@@ -152,11 +154,6 @@ class ProgressBarHook(Hook):
             file=sys.stderr,
             flush=True,
         )
-
-
-def _clip(inputs: torch.Tensor) -> torch.Tensor:
-    """The first view of packed inputs as (C, T, H, W); 2D networks have (T, C, H, W)."""
-    return inputs[0] if inputs.ndim == 5 else inputs.transpose(0, 1)
 
 
 def _grid(clips_NTHW: np.ndarray, columns: int) -> np.ndarray:

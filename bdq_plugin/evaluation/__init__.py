@@ -1,14 +1,6 @@
 """Evaluation: metrics for training runs, and the audit of what an encoder leaks."""
 
-from .attackers import ATTACKERS, Attack, Attacker
-from .inversion import InversionAttacker
+from .attackers import ATTACKERS, Answer, Attacker, Fit
 from .metrics import AttributeMetric, PrivacyAccMetric
 
-__all__ = [
-    'ATTACKERS',
-    'Attack',
-    'Attacker',
-    'AttributeMetric',
-    'InversionAttacker',
-    'PrivacyAccMetric',
-]
+__all__ = ['ATTACKERS', 'Answer', 'Attacker', 'AttributeMetric', 'Fit', 'PrivacyAccMetric']

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..encoders import (
-    PRESETS,
-    ClipEncoder,
-    build_encoder,
-    load_encoder,
-    load_zoo_encoder,
-    read_encoder_file,
-    zoo_names,
-)
-from ..models.data_preprocessor import load_encoder_checkpoint
+from ..encoder_file import zoo_names
+from ..encoders import PRESETS, ClipEncoder, build_encoder, load_encoder, read_trained
+from ..models.encoder_source import build_encoder_from_cfg, load_encoder_checkpoint
 
 OUTPUTS = ('soft', 'hard')
 
@@ -42,19 +36,28 @@ def resolve_encoder(name: str, preset: str | None = None) -> Audited:
 
     Args:
         name: ``encoder.json``, a checkpoint (.pth), a zoo name or a preset (untrained).
-        preset: which preset a checkpoint was trained from.
+        preset: which preset the file was trained from: needed for a checkpoint of an older version,
+            which does not say it, and compared with what any other file says.
 
     Returns:
         The encoder with its name and origin. A file's encoder is named after its folder.
 
     Raises:
-        FileNotFoundError, ValueError: no such encoder.
+        FileNotFoundError: no such file.
+        ValueError: no such encoder, or another one than the preset.
     """
     path = Path(name)
-    if path.suffix == '.json':
-        origin = dict(kind='file', training=read_encoder_file(path)['metadata'])
-        return Audited(_label(path), load_encoder(path), origin)
-    if path.suffix == '.pth':
+    if path.suffix not in ('.json', '.pth'):
+        if name in zoo_names():
+            return Audited(name, load_encoder(name), dict(kind='zoo'))
+        if name in PRESETS:
+            return Audited(name, build_encoder(name), dict(kind='preset', trained=False))
+        raise ValueError(
+            f"unknown encoder '{name}': give an encoder.json, a zoo name "
+            f'({", ".join(zoo_names()) or "none so far"}) or a preset ({", ".join(PRESETS)})'
+        )
+    document = read_trained(path)
+    if document['type'] is None:
         if preset is None:
             raise ValueError(
                 f'{path} holds numbers, not the encoder they belong to: name the preset it was '
@@ -63,14 +66,10 @@ def resolve_encoder(name: str, preset: str | None = None) -> Audited:
         encoder = build_encoder(preset)
         load_encoder_checkpoint(encoder, path)
         return Audited(_label(path), encoder, dict(kind='file', preset=preset))
-    if name in zoo_names():
-        return Audited(name, load_zoo_encoder(name), dict(kind='zoo'))
-    if name in PRESETS:
-        return Audited(name, build_encoder(name), dict(kind='preset', trained=False))
-    raise ValueError(
-        f"unknown encoder '{name}': give an encoder.json, a zoo name "
-        f'({", ".join(zoo_names()) or "none so far"}) or a preset ({", ".join(PRESETS)})'
-    )
+    expected = {} if preset is None else dict(preset=preset)
+    encoder = build_encoder_from_cfg(dict(file=name, **expected))
+    origin = dict(kind='file', training=document['metadata'])
+    return Audited(_label(path), encoder, origin)
 
 
 def output_forms(encoder: ClipEncoder) -> dict[str, ClipEncoder]:
@@ -87,6 +86,15 @@ def output_forms(encoder: ClipEncoder) -> dict[str, ClipEncoder]:
     hard = copy.deepcopy(encoder)
     hard.quantize.mode = hard.config['mode'] = 'hard'
     return {'soft': encoder, 'hard': hard}
+
+
+def describe(encoder: ClipEncoder) -> dict[str, Any]:
+    """All that makes it this encoder, JSON-ready: class, arguments, learned numbers."""
+    return {
+        'type': type(encoder).__name__,
+        'config': json.loads(json.dumps(encoder.config)),
+        'state': {name: tensor.tolist() for name, tensor in encoder.state_dict().items()},
+    }
 
 
 def _label(path: Path) -> str:

@@ -1,11 +1,12 @@
-"""The clips of one fold: decoded once, encoded once, then kept in memory as tensors.
+"""The clips of one fold: decoded once, encoded once, then kept in memory.
 
-Names carry their dimensions: N clips, C channels, T frames, H rows, W columns, K attributes.
+Names carry their dimensions: N clips, E encodings of a clip, C channels, T frames, H rows, W
+columns, K attributes.
 """
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,52 +14,106 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmaction.registry import DATASETS, TRANSFORMS
-from mmcv.transforms import BaseTransform
+from mmaction.registry import DATASETS
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from ..datasets import ProtocolAudit, audit_protocol, get_protocol
-from ..encoders import ClipEncoder
-from ..models.data_preprocessor import BDQDataPreprocessor
 from ..progress import track
-
-# Encoders whose range is that of the batch are encoded in batches of this size, in a fixed order.
-ENCODING_BATCH = 16
 
 
 @dataclass(frozen=True)
 class Clips:
-    """Clips of one split.
+    """Clips of one split, clear or encoded.
 
     Attributes:
-        values: what a network sees, (N, C, T, H, W): uint8 frames before encoding, float32 after.
-        clear: the uint8 frames before encoding, which only an inversion attacker's training and
-            the score of its output may use.
+        values: of each clip its encodings, E tensors (C, T, H, W): uint8 frames in clear, float16
+            in the networks' range once encoded. T differs from clip to clip where whole clips are
+            looked at; E is the same for all. The first encoding is the one that left the camera.
+        clear: the uint8 frames that an encoding was made of, which only an inversion attacker's
+            training and the score of its output may use.
         actions: labels, LongTensor (N,).
         identities: who it is, LongTensor (N,), or attributes, 0 or 1, FloatTensor (N, K).
+        persons: the name of the person in each clip.
         ids: a name for each clip.
         groups: the performance that each clip shows (see :mod:`bdq_plugin.datasets.protocols`).
+        units: what the protocol holds out to test, such as the take: recipes are chosen by leaving
+            out one unit of the training clips in turn.
+        lengths: frames of each whole clip, LongTensor (N,).
     """
 
-    values: Tensor
-    clear: Tensor
+    values: tuple[tuple[Tensor, ...], ...]
+    clear: tuple[tuple[Tensor, ...], ...]
     actions: Tensor
     identities: Tensor
+    persons: tuple[str, ...]
     ids: tuple[str, ...]
     groups: tuple[str, ...]
+    units: tuple[str, ...]
+    lengths: Tensor
 
     def __len__(self) -> int:
         return len(self.values)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """(C, T, H, W) of one clip."""
-        return tuple(self.values.shape[1:])
+    def num_encodings(self) -> int:
+        """E."""
+        return len(self.values[0])
+
+    @property
+    def channels(self) -> int:
+        """C."""
+        return self.values[0][0].shape[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return tuple(self.values[0][0].shape[-2:])
+
+    @property
+    def shortest(self) -> int:
+        """The least T."""
+        return min(x.shape[1] for encodings in self.values for x in encodings)
 
     def target(self, name: str) -> Tensor:
         """Labels by name, ``'action'`` or ``'identity'``."""
         return {'action': self.actions, 'identity': self.identities}[name]
+
+    def select(self, index: Sequence[int] | np.ndarray) -> Clips:
+        """Some of the clips, in the order of ``index``."""
+        chosen = [int(i) for i in index]
+        tensors = ('actions', 'identities', 'lengths')
+        names = ('values', 'clear', 'persons', 'ids', 'groups', 'units')
+        return replace(
+            self,
+            **{name: tuple(getattr(self, name)[i] for i in chosen) for name in names},
+            **{name: getattr(self, name)[chosen] for name in tensors},
+        )
+
+    def first_encodings(self, count: int = 1) -> Clips:
+        """The same clips with their first encodings alone."""
+        return replace(
+            self,
+            values=tuple(encodings[:count] for encodings in self.values),
+            clear=tuple(encodings[:count] for encodings in self.clear),
+        )
+
+
+def leave_one_unit_out(clips: Clips) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Indices of the clips to learn from and to judge by, once for each unit.
+
+    Raises:
+        ValueError: there is a single unit.
+    """
+    units = np.array(clips.units)
+    names = np.unique(units)
+    if len(names) < 2:
+        raise ValueError(
+            f"all training clips are of one unit, '{names[0]}': recipes are chosen by leaving one "
+            'out, so an audit needs two or more (takes, scenarios, sessions) beside the one that '
+            'is tested'
+        )
+    return [(np.flatnonzero(units != name), np.flatnonzero(units == name)) for name in names]
 
 
 @dataclass(frozen=True)
@@ -66,7 +121,7 @@ class Fold:
     """One fold of a protocol, decoded.
 
     Attributes:
-        train, test: its clips.
+        train, test: its clips, in clear.
         audit: what the protocol lets an attacker use.
         actions, identities: names of the classes (or attributes).
     """
@@ -91,24 +146,34 @@ def build_datasets(dataset: dict[str, Any], protocol: str, fold: int) -> dict[st
         fold: from 1.
 
     Raises:
-        ValueError: unknown protocol or fold (see :class:`bdq_plugin.datasets.SubjectClipDataset`).
+        ValueError: unknown protocol or fold (see :class:`bdq_plugin.datasets.SubjectVideoDataset`).
     """
     with DefaultScope.overwrite_default_scope('mmaction'):
         return {
             split: DATASETS.build(
                 dict(dataset, protocol=protocol, fold=fold, split=split, test_mode=True)
             )
-            for split in get_protocol(protocol).splits
+            for split in get_protocol(protocol, _family(dataset)).splits
         }
+
+
+def count_folds(dataset: dict[str, Any], protocol: str) -> int:
+    """How many folds a protocol has on a data set, without decoding anything."""
+    built, chosen = build_datasets(dataset, protocol, 1), get_protocol(protocol, _family(dataset))
+    rows = [row for split in built.values() for row in split.protocol_rows()]
+    return chosen.count_folds(rows)
 
 
 def audit_datasets(datasets: dict[str, Any]) -> ProtocolAudit:
     """Audit a protocol on the very clips that are used."""
-    return audit_protocol({split: _rows(dataset) for split, dataset in datasets.items()})
+    return audit_protocol({split: dataset.protocol_rows() for split, dataset in datasets.items()})
 
 
 def load_fold(
-    dataset: dict[str, Any], protocol: str, fold: int, log: Callable[[str], None] = print
+    dataset: dict[str, Any],
+    protocol: str,
+    fold: int,
+    log: Callable[[str], None] = print,
 ) -> Fold:
     """Check a fold and decode its clips.
 
@@ -124,6 +189,7 @@ def load_fold(
     log(f'protocol {protocol}, fold {fold}\n{audit}')
     attributes = 'gt_attributes' in datasets['test'][0]['data_samples']
     check_fold(audit, protocol, fold, attributes)
+    check_people(datasets['train'], attributes)
     metainfo = datasets['train'].metainfo
     decoded = {split: decode(datasets[split]) for split in ('train', 'test')}
     if attributes:
@@ -158,6 +224,37 @@ def check_fold(audit: ProtocolAudit, protocol: str, fold: int, attributes: bool 
         )
 
 
+def check_people(train: Any, attributes: bool = False) -> None:
+    """Raise ValueError where a recipe could not be chosen within a training data set."""
+    units: dict[str, set[str]] = {}
+    classes = Counter()
+    for index in range(len(train)):
+        item = train.get_data_info(index)
+        person = str(item.get('person', item.get('subject_name')))
+        units.setdefault(person, set()).add(str(item['held_out']))
+        classes[item['label']] += 1
+    every = set().union(*units.values())
+    if len(every) < 2:
+        raise ValueError(
+            f"all training clips are of one unit, '{every.pop()}': recipes are chosen by leaving "
+            'one out, so an audit needs two or more (takes, scenarios, sessions) beside the one '
+            'that is tested'
+        )
+    alone = sorted(name for name, seen in units.items() if len(seen) < 2)
+    if alone and not attributes:
+        raise ValueError(
+            f'{", ".join(alone)}: training clips of a single unit ({", ".join(sorted(every)[:5])} '
+            'are the units); an attacker is judged by leaving one out, which leaves nothing of '
+            'these people: add clips, or leave them out (subjects=[...])'
+        )
+    rare = [train.metainfo['classes'][label] for label, count in classes.items() if count < 2]
+    if rare:
+        raise ValueError(
+            f'{", ".join(rare)}: a single training clip, from which nothing can be learned: add '
+            'clips, or leave the action out (actions=[...])'
+        )
+
+
 def check_attributes(truth_NK: Tensor, split: str) -> None:
     """Raise ValueError where no clip has any attribute: average precision is undefined."""
     if not truth_NK.any():
@@ -168,26 +265,33 @@ def decode(dataset: Any) -> Clips:
     """Decode every clip of a data set through its pipeline.
 
     Raises:
-        ValueError: clips differ in shape, or lack a label.
+        ValueError: frames differ in size, or a clip lacks a label.
     """
-    inputs, actions, identities, ids, groups = [], [], [], [], []
+    inputs, actions, identities, items = [], [], [], []
     for index in track(range(len(dataset)), f'decoding {len(dataset)} clips'):
         packed = dataset[index]
         sample, item = packed['data_samples'], dataset.get_data_info(index)
         inputs.append(_one_view(packed['inputs']))
         actions.append(int(sample.gt_label))
         identities.append(_identity(sample, item))
-        ids.append(clip_id(item))
-        groups.append(item['recording'])
-    shapes = {tuple(clip.shape) for clip in inputs}
+        items.append(item)
+    shapes = {(clip.shape[0], *clip.shape[2:]) for clip in inputs}
     if len(shapes) > 1:
         raise ValueError(
             f'clips have different shapes, such as {sorted(shapes)[:2]}: resize them to one size '
             "in the pipeline, dict(type='Resize', scale=(W, H), keep_ratio=False)"
         )
-    clear = torch.stack(inputs)
+    clear = tuple((clip,) for clip in inputs)
     return Clips(
-        clear, clear, torch.tensor(actions), torch.stack(identities), tuple(ids), tuple(groups)
+        values=clear,
+        clear=clear,
+        actions=torch.tensor(actions),
+        identities=torch.stack(identities),
+        persons=tuple(str(item.get('person', item.get('subject_name'))) for item in items),
+        ids=tuple(clip_id(item) for item in items),
+        groups=tuple(item['recording'] for item in items),
+        units=tuple(str(item['held_out']) for item in items),
+        lengths=torch.tensor([item['num_frames'] for item in items]),
     )
 
 
@@ -197,90 +301,12 @@ def clip_id(item: dict[str, Any]) -> str:
     return f'{stem}:{item["start_index"]}-{item["end_frame"]}' if 'sequence' in item else stem
 
 
-@torch.no_grad()
-def encode(
-    clips: Clips, encoder: ClipEncoder, mean: Sequence[float], std: Sequence[float], seed: int = 0
-) -> Clips:
-    """Replace clear frames by what a network sees of an encoder's output.
-
-    The encoder is frozen, and the output normalised as in training (``BDQDataPreprocessor``). Clips
-    are encoded in their order in batches of ``ENCODING_BATCH``, which matters to encoders whose
-    range is that of the batch.
-
-    Args:
-        clips: clear clips, uint8.
-        encoder: in the form that is audited.
-        mean, std: as ``BDQDataPreprocessor`` takes them.
-        seed: of the dither, where the encoder has one.
-
-    Raises:
-        ValueError: the output cannot feed a network: not finite, or without frames.
-    """
-    preprocessor = BDQDataPreprocessor('pass_through', frozen=True, mean=mean, std=std)
-    preprocessor.encoder = encoder.eval()
-    torch.manual_seed(seed)
-    values = torch.cat([preprocessor.encode(batch) for batch in clips.clear.split(ENCODING_BATCH)])
-    name = type(encoder).__name__
-    if values.ndim != 5 or not values.numel():
-        raise ValueError(
-            f'{name} gives {tuple(values.shape)}, which no attacker can read: the output must be '
-            'a clip (N, C, T, H, W)'
-        )
-    if not torch.isfinite(values).all():
-        raise ValueError(f'{name} gives values that are not finite: its numbers are broken')
-    return replace(clips, values=values.float())
-
-
-@TRANSFORMS.register_module()
-class ShuffleChunks(BaseTransform):
-    """Cut a clip into chunks of consecutive frames and put these in random order.
-
-    The temporal control: what survives does not live on the order of things. It stands behind the
-    transform that samples frames and maps ``frame_inds`` (those of the clip as it would be after
-    the shuffle) to frames of the video. A clip's order depends on its name and ``seed`` alone. The
-    earlier group's control data set did the same to 32-frame clips.
-
-    Args:
-        chunk_len: frames of a chunk; the last one of a clip may be shorter.
-        seed: another seed gives other orders.
-    """
-
-    def __init__(self, chunk_len: int = 8, seed: int = 0) -> None:
-        if chunk_len < 1:
-            raise ValueError(f'chunk_len must be 1 or more frames, got {chunk_len}')
-        self.chunk_len, self.seed = chunk_len, seed
-
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Map ``results['frame_inds']``."""
-        total, start = results['total_frames'], results['start_index']
-        if total <= self.chunk_len:
-            raise ValueError(
-                f'{results["filename"]} has {total} frames, a single chunk of {self.chunk_len}: '
-                'there is nothing to shuffle; set a smaller chunk_len'
-            )
-        name = f'{self.seed}/{Path(results["filename"]).name}/{start}'
-        rng = np.random.default_rng(list(hashlib.sha256(name.encode()).digest()))
-        chunks = np.split(np.arange(total), range(self.chunk_len, total, self.chunk_len))
-        order = rng.permutation(len(chunks))
-        while (order == np.arange(len(chunks))).all():
-            order = rng.permutation(len(chunks))
-        frames = np.concatenate([chunks[i] for i in order])
-        inds = np.asarray(results['frame_inds']) - start
-        results['frame_inds'] = (frames[inds] + start).astype(np.int32)
-        return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(chunk_len={self.chunk_len}, seed={self.seed})'
-
-
-def shuffled(dataset: dict[str, Any], chunk_len: int = 8) -> dict[str, Any]:
-    """A data set's config with :class:`ShuffleChunks` right before its frames are decoded."""
-    pipeline = list(dataset['pipeline'])
-    types = [step['type'] for step in pipeline]
-    if 'ClipDecode' not in types:
-        raise ValueError(f'the pipeline has no ClipDecode to shuffle frames before: {types}')
-    pipeline.insert(types.index('ClipDecode'), dict(type='ShuffleChunks', chunk_len=chunk_len))
-    return dict(dataset, pipeline=pipeline)
+def _family(dataset: dict[str, Any]) -> str:
+    """Whose named protocols a data set's config may name."""
+    cls = DATASETS.get(dataset['type'])
+    if cls is None:
+        raise ValueError(f"no data set '{dataset['type']}' is registered")
+    return getattr(cls, 'FAMILY', '')
 
 
 def _one_view(inputs: Tensor) -> Tensor:
@@ -303,20 +329,3 @@ def _identity(sample: Any, item: dict[str, Any]) -> Tensor:
             "dict(type='PackSubjectInputs')"
         )
     return sample.gt_subject[0]
-
-
-def _rows(dataset: Any) -> list[dict[str, Any]]:
-    """Items of a data set in the form of annotation rows, which is what an audit reads."""
-    rows = []
-    for index in range(len(dataset)):
-        item = dataset.get_data_info(index)
-        fields = {name: item[name] for name in dataset.PROTOCOL_FIELDS}
-        rows.append(
-            dict(
-                video=item['filename'],
-                action=item['action_name'],
-                subject=item['subject_name'],
-                **fields,
-            )
-        )
-    return rows

@@ -10,16 +10,16 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..encoders import build_encoder, read_encoder_file
+from ..engine.launch import load_config
 from ..paths import CONFIGS, TOOLS
 from ..progress import duration_text, follow_training
 from .audit import run_audit
 from .candidates import Audited, output_forms, resolve_encoder
-from .clips import shuffled
 from .results import Cell, claim, read_result
 from .settings import Data, Panel
 
@@ -41,13 +41,11 @@ class Entry:
         alpha: weight of the privacy term in training; None for the config's own.
         trained: whether it is trained adversarially first. Encoders without trainable numbers
             never are.
-        chunk_len: where set, each clip's chunks of so many frames are shuffled before encoding.
     """
 
     preset: str
     alpha: float | None = None
     trained: bool = True
-    chunk_len: int | None = None
 
     @property
     def needs_training(self) -> bool:
@@ -60,10 +58,6 @@ class Entry:
         """Its name in the results."""
         name = self.preset if self.alpha is None else f'{self.preset}_alpha{self.alpha:g}'
         return name if self.trained else f'{name}_untrained'
-
-    def data_name(self, data: str) -> str:
-        """Name of the data in the results: a shuffled clip is other data."""
-        return data if self.chunk_len is None else f'{data}_shuffled{self.chunk_len}'
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -80,7 +74,8 @@ _MAIN = ('pass_through', 'bdq', 'bdq_hard')
 
 EXPERIMENTS: dict[str, list[Entry]] = {
     'first_group': _entries(*_MAIN, 'bdq_released', 'd', 'sign_16', 'sign_2'),
-    'untrained': _entries('bdq', 'bdq_hard', 'bdq_released', 'sign_16', 'sign_2', trained=False),
+    'untrained': _entries('pass_through')
+    + _entries('bdq_hard', 'bdq', 'sign_2', 'sign_16', 'd', 'bdq_released', trained=False),
     'ablation': _entries('pass_through', 'b', 'd', 'q', 'bd', 'bq', 'dq', 'bdq'),
     'rivals': _entries(
         'pass_through',
@@ -90,7 +85,6 @@ EXPERIMENTS: dict[str, list[Entry]] = {
     ),
     'alpha': [Entry('bdq_hard', alpha=alpha) for alpha in ALPHAS],
     'modes': _entries('bdq', 'bdq_hard', 'bdq_annealed'),
-    'temporal': _entries(*_MAIN) + _entries(*_MAIN, chunk_len=8),
     'full': _entries(*_MAIN),
 }
 
@@ -128,7 +122,7 @@ class Task:
         """Its cells."""
         return [
             Cell(
-                self.entry.data_name(settings.data.name),
+                settings.data.name,
                 settings.protocol,
                 self.fold,
                 self.entry.name,
@@ -154,9 +148,9 @@ def is_finished(cell: Cell, settings: Settings) -> bool:
     path = cell.path(settings.results)
     if not path.is_file():
         return False
-    expected = json.loads(json.dumps([settings.panel.networks, settings.panel.learned_from]))
+    expected = json.loads(json.dumps(settings.panel.networks))
     document = read_result(path)
-    if [document['panel'], document['learned_from']] != expected:
+    if document['panel'] != expected:
         raise ValueError(
             f"{path} was computed with another panel '{settings.panel.name}': move it away, or "
             'write elsewhere (--results)'
@@ -210,15 +204,12 @@ def _run_task(
     audited = provide_encoder(task, settings, log)
     if audited is None:
         return False
-    forms, data = output_forms(audited.encoder), settings.data
-    if task.entry.chunk_len is not None:
-        dataset = shuffled(data.dataset, task.entry.chunk_len)
-        data = replace(data, name=task.entry.data_name(data.name), dataset=dataset)
+    forms = output_forms(audited.encoder)
     done = [
         run_audit(
             forms[cell.output],
             cell,
-            data,
+            settings.data,
             settings.panel,
             origin=audited.origin,
             results=settings.results,
@@ -293,20 +284,15 @@ def _is_trained(path: Path) -> bool:
 def _recipe(task: Task, settings: Settings, base: Path) -> str:
     """A config that says in full what is trained."""
     entry, dataset = task.entry, settings.data.dataset
-    lines = [
-        f'_base_ = [{str(base.resolve())!r}]',
-        f'encoder = dict(_delete_=True, preset={entry.preset!r})',
-        f'protocol = {settings.protocol!r}',
-        f'fold = {task.fold}',
-        f'ann_file = {str(Path(dataset["ann_file"]).resolve())!r}',
-        f'data_root = {str(Path(dataset["data_prefix"]["video"]).resolve())!r}',
-    ]
+    options = {
+        'encoder': dict(preset=entry.preset),
+        'protocol': settings.protocol,
+        'fold': task.fold,
+        'ann_file': str(Path(dataset['ann_file']).resolve()),
+        'data_root': str(Path(dataset['data_prefix']['video']).resolve()),
+    }
     if entry.alpha is not None:
-        lines.append(f'model = dict(alpha={entry.alpha})')
+        options['model.alpha'] = entry.alpha
     if settings.train_epochs is not None:
-        lines.append(f'max_epochs = {settings.train_epochs}')
-    if build_encoder(entry.preset).config.get('mode') == 'annealed':
-        lines.append(
-            "custom_hooks = [*_base_.custom_hooks, dict(type='HardnessAnnealingHook', end=20.0)]"
-        )
-    return '\n'.join(lines) + '\n'
+        options['max_epochs'] = settings.train_epochs
+    return load_config(str(base), options=options).pretty_text

@@ -32,9 +32,15 @@ class PrivacyAccMetric(AccMetric):
     ``vote_top1`` (accuracy of the mean of a clip's frames' probabilities), ``chance`` (1 / K) and
     ``majority`` (share of the most frequent subject), all in [0, 1].
 
+    People whom the training set does not have cannot be recognised, so a data set that holds some
+    (``unseen_subjects`` of its ``metainfo``) is refused, as soon as the evaluator is given it.
+
     Args:
         collect_device: ``'cpu'`` or ``'gpu'``, where results of several processes are gathered.
         prefix: stands before the names, ``'privacy'`` by default.
+
+    Raises:
+        ValueError: the protocol of the data set defines no identity.
 
     Example:
         >>> val_evaluator = [dict(type='AccMetric'), dict(type='PrivacyAccMetric')]
@@ -44,6 +50,19 @@ class PrivacyAccMetric(AccMetric):
 
     def __init__(self, collect_device: str = 'cpu', prefix: str | None = None) -> None:
         super().__init__('top_k_accuracy', collect_device, prefix=prefix)
+
+    @AccMetric.dataset_meta.setter
+    def dataset_meta(self, meta: dict[str, Any]) -> None:
+        """Take the data set's ``metainfo``, if identity is defined on it."""
+        if unseen := meta.get('unseen_subjects'):
+            raise ValueError(
+                f"protocol '{meta['protocol']}' evaluates people who are not in train "
+                f'({", ".join(unseen)}), so who they are has no figure. Leave PrivacyAccMetric '
+                "out: set val_evaluator and test_evaluator to [dict(type='AccMetric', "
+                "prefix='action')] in your config, or choose a protocol that has every person on "
+                "both sides, such as KTH's 'scenario' or IXMAS's 'take'"
+            )
+        self._dataset_meta = meta
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep each sample's probabilities (T, K) and label."""
@@ -102,8 +121,8 @@ class AttributeMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep each sample's scores and truth, both (K,)."""
         for sample in data_samples:
-            scores = _read(sample, 'pred_attribute_score', 'PrivacyHead with multi_label=True')
-            truth = _read(sample, 'gt_attributes', 'the data set').reshape(-1)
+            scores = _read(sample, 'pred_attribute_score', 'PrivacyHead with attributes=True')
+            truth = _read(sample, 'gt_attributes', 'PackSubjectInputs').reshape(-1)
             scores = scores.reshape(-1, scores.shape[-1]).mean(0)
             if scores.shape != truth.shape:
                 raise ValueError(

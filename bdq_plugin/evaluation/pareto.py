@@ -13,9 +13,9 @@ def contenders(rows: Sequence[PooledResult]) -> list[PooledResult]:
     """The rows that may claim a trade-off: the one rule for the figure's front and the tables'.
 
     The leakage of a row is the highest figure of *all* its attackers: what one of them recognised
-    has leaked, whether or not it learned its training clips. A low figure says something only where
-    at least one attacker learned them in every run; a row without such an attacker, or without a
-    network for the action, is left out.
+    has leaked, witness or not. A low figure says something only where at least one attacker is a
+    witness, whose recipe names people in clear video of the same folds; a row without one, or
+    without a network for the action, is left out.
     """
     return [row for row in rows if row.action is not None and row.evidence_of_privacy]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,8 @@ import torch
 
 from ..encoders import PRESETS, ClipEncoder, load_encoder, read_encoder_file, save_encoder
 from ..encoders.zoo import zoo_path
-from .candidates import output_forms
+from .candidates import describe, output_forms
+from .pooling import CAVEAT, Pooled, pool
 from .results import read_result
 
 
@@ -63,11 +63,35 @@ def check_numbers(encoder: ClipEncoder, source: str) -> None:
             )
 
 
+def is_audit_of(encoder: ClipEncoder, result: dict[str, Any]) -> bool:
+    """Whether a result is of this very encoder, in one of its forms."""
+    form = output_forms(encoder).get(result['cell']['output'])
+    return form is not None and result['encoder'] == describe(form)
+
+
 def _digest(encoder: ClipEncoder, path: str | os.PathLike) -> dict[str, Any]:
-    """What a zoo file says of an audit: the cell, the headline, and the figures."""
+    """What a zoo file says of an audit: the cell, and who named how many of the test clips."""
     result = read_result(path)
-    state = {name: tensor.tolist() for name, tensor in encoder.state_dict().items()}
-    config = json.loads(json.dumps(output_forms(encoder)[result['cell']['output']].config))
-    if result['encoder']['state'] != state or result['encoder']['config'] != config:
+    if not is_audit_of(encoder, result):
         raise ValueError(f'{path} is the audit of another encoder: audit this one first')
-    return {key: result[key] for key in ('cell', 'headline', 'figures', 'versions')}
+    (row,) = pool([result])
+    figures = {'strongest': {'attacker': row.strongest, **_figure(row.leakage)}}
+    if row.chosen is not None:
+        figures['chosen'] = {'attacker': result['chosen'], **_figure(row.chosen)}
+    if row.action is not None:
+        figures['action'] = _figure(row.action)
+    return {
+        'cell': result['cell'],
+        **figures,
+        'notes': result['notes'],
+        'caveat': CAVEAT,
+        'versions': result['versions'],
+    }
+
+
+def _figure(figure: Pooled) -> dict[str, Any]:
+    return {
+        figure.figure: round(figure.value, 4),
+        'interval': figure.interval.to_dict(),
+        'chance': round(figure.chance, 4),
+    }

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 from collections.abc import Iterator
@@ -19,13 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mmaction
+import mmengine
+import numpy as np
+import sklearn
 import torch
-from torch import Tensor
 
-from ..safe_load import load_checkpoint
+from ..version import __version__
 
 FORMAT = 'bdq-audit'
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _NAME = re.compile(r'[a-z0-9][a-z0-9_.]*')
 
@@ -79,6 +83,19 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def software() -> dict[str, str]:
+    """Versions of what computes the figures."""
+    return {
+        'bdq_plugin': __version__,
+        'python': platform.python_version(),
+        'torch': torch.__version__,
+        'mmengine': mmengine.__version__,
+        'mmaction2': mmaction.__version__,
+        'numpy': np.__version__,
+        'scikit-learn': sklearn.__version__,
+    }
+
+
 def write_json(path: str | os.PathLike, document: dict[str, Any]) -> None:
     """Write a document whole or not at all, one line for each of its keys."""
     path = Path(path)
@@ -114,6 +131,32 @@ def read_results(folder: str | os.PathLike) -> list[dict[str, Any]]:
     return [read_result(path) for path in sorted(Path(folder).rglob('*.json'))]
 
 
+def comparable(result: dict[str, Any]) -> dict[str, Any]:
+    """What a second run of a cell must give again, bit for bit: all but times and machine."""
+    attackers = {
+        name: {key: value for key, value in record.items() if key != 'seconds'}
+        for name, record in result['attackers'].items()
+    }
+    kept = {k: v for k, v in result.items() if k not in ('date', 'machine', 'versions', 'origin')}
+    return {**kept, 'attackers': attackers}
+
+
+def differences(first: Any, second: Any, place: str = '') -> list[str]:
+    """Where two JSON documents differ, as paths such as ``attackers.frame.scores[3][0]``."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        found = [f'{place}.{key}' for key in sorted(first.keys() ^ second.keys())]
+        for key in first.keys() & second.keys():
+            found += differences(first[key], second[key], f'{place}.{key}')
+        return sorted(name.removeprefix('.') for name in found)
+    if isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+        return [
+            where
+            for index, pair in enumerate(zip(first, second, strict=True))
+            for where in differences(*pair, f'{place}[{index}]')
+        ]
+    return [] if first == second else [place]
+
+
 def finished(path: str | os.PathLike, expected: str) -> dict[str, Any] | None:
     """The result of a cell where it is there, else None.
 
@@ -136,39 +179,28 @@ def finished(path: str | os.PathLike, expected: str) -> dict[str, Any] | None:
 
 
 class Partial:
-    """The finished networks of a cell that is not finished itself.
+    """The finished attackers of a cell that is not finished itself.
 
     Args:
         folder: where they are kept.
-        fingerprint: of the cell; networks of another one are computed anew.
+        fingerprint: of the cell; those of another one are computed anew.
     """
 
     def __init__(self, folder: str | os.PathLike, fingerprint: str) -> None:
         self.folder, self.fingerprint = Path(folder), fingerprint
 
     def get(self, name: str) -> dict[str, Any] | None:
-        """The record of a network, or None."""
+        """The record of an attacker or control, or None."""
         path = self.folder / f'{name}.json'
         if not path.is_file():
             return None
         document = json.loads(path.read_text())
         return document['record'] if document['fingerprint'] == self.fingerprint else None
 
-    def put(
-        self, name: str, record: dict[str, Any], state: dict[str, Tensor] | None = None
-    ) -> None:
-        """Keep the record of a network, and its weights where a later one starts from them."""
-        if state is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary = self.folder / f'.{name}.pth.tmp'
-            torch.save(state, temporary)
-            os.replace(temporary, self.folder / f'{name}.pth')
+    def put(self, name: str, record: dict[str, Any]) -> None:
+        """Keep the record of one attacker or control."""
         document = dict(fingerprint=self.fingerprint, record=record)
         write_json(self.folder / f'{name}.json', document)
-
-    def state(self, name: str) -> dict[str, Tensor]:
-        """The weights that were kept with a record."""
-        return load_checkpoint(self.folder / f'{name}.pth')
 
     def clear(self) -> None:
         """Forget them; the cell is finished."""

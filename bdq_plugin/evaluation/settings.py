@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from ..paths import CONFIGS as RECIPES
+from .controls import CONTROLS, OF_RECOGNITION
+from .encodings import Sampling
+from .ensemble import ENSEMBLE
 
 CONFIGS = RECIPES / 'audit'
 
@@ -21,40 +24,57 @@ class Data:
         name: of its config.
         dataset: config of the data set, without protocol, split and fold.
         mean, std: as ``BDQDataPreprocessor`` takes them.
+        sampling: which frames are encoded.
     """
 
     name: str
     dataset: dict[str, Any]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    sampling: Sampling = field(default_factory=Sampling)
 
     def identity(self) -> dict[str, Any]:
         """What makes it this data, wherever the files lie."""
         places = ('data_root', 'ann_file', 'data_prefix')
         dataset = {k: v for k, v in self.dataset.items() if k not in places}
-        return dict(dataset=dataset, mean=self.mean, std=self.std)
+        return dict(dataset=dataset, mean=self.mean, std=self.std, sampling=asdict(self.sampling))
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Networks to train on an encoder's output.
+    """Attackers to train on an encoder's output.
 
     Attributes:
         name: of its config.
         networks: config of each, by name.
-        learned_from: see :func:`~bdq_plugin.evaluation.figures.describe`.
+        controls: names of :data:`~bdq_plugin.evaluation.controls.CONTROLS` to run beside them.
+        control_from: share of the test clips that an attacker must name on clear video to be a
+            witness of what an encoder hides.
     """
 
     name: str
     networks: dict[str, dict[str, Any]]
-    learned_from: float = 0.75
+    controls: tuple[str, ...] = ()
+    control_from: float = 0.75
 
     def __post_init__(self) -> None:
         targets = [network.get('target', 'identity') for network in self.networks.values()]
         if 'identity' not in targets:
             raise ValueError(f"panel '{self.name}' has no attacker: add one with target='identity'")
-        if not 0 < self.learned_from <= 1:
-            raise ValueError(f'learned_from is a share in (0, 1], got {self.learned_from}')
+        if ENSEMBLE in self.networks:
+            raise ValueError(f"panel '{self.name}': '{ENSEMBLE}' is all of the others together")
+        if not 0 < self.control_from <= 1:
+            raise ValueError(f'control_from is a share in (0, 1], got {self.control_from}')
+        unknown = sorted(set(self.controls) - set(CONTROLS))
+        if unknown:
+            raise ValueError(
+                f"panel '{self.name}': no control {', '.join(unknown)}; choose from {CONTROLS}"
+            )
+        if set(self.controls) & set(OF_RECOGNITION) and 'action' not in targets:
+            raise ValueError(
+                f"panel '{self.name}': the controls {', '.join(OF_RECOGNITION)} need a network for "
+                "the action: add one with target='action', or leave them out"
+            )
 
 
 def load_data(name: str, data_root: str | None = None, ann_file: str | None = None) -> Data:
@@ -71,7 +91,17 @@ def load_data(name: str, data_root: str | None = None, ann_file: str | None = No
         dataset['data_prefix'] = dict(video=data_root)
     if ann_file is not None:
         dataset['ann_file'] = ann_file
-    return Data(stem, dataset, tuple(config.mean), tuple(config.std))
+    sampling = dict(config.get('sampling') or {})
+    try:
+        return Data(
+            stem,
+            dataset,
+            tuple(config.mean),
+            tuple(config.std),
+            Sampling(**sampling),
+        )
+    except TypeError as error:
+        raise ValueError(f'{name}: sampling={sampling}: {error}') from error
 
 
 def load_panel(name: str, overrides: dict[str, Any] | None = None) -> Panel:
@@ -79,14 +109,16 @@ def load_panel(name: str, overrides: dict[str, Any] | None = None) -> Panel:
 
     Args:
         name: of the config, or its path.
-        overrides: entries to replace, such as ``{'panel.frame.recipe.epochs': 10}``.
+        overrides: entries to replace, such as ``{'panel.frame.recipe.max_epochs': 30}``.
     """
     config, stem = _read_config(name, CONFIGS, 'panel', ('panel',))
     if overrides:
         _check_overrides(overrides, config)
         config.merge_from_dict(overrides)
     networks = {k: v.to_dict() for k, v in config.panel.items() if v is not None}
-    return Panel(stem, networks, config.get('learned_from', 0.75))
+    return Panel(
+        stem, networks, tuple(config.get('controls', ())), config.get('control_from', 0.75)
+    )
 
 
 def _check_overrides(overrides: dict[str, Any], config: Config) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .losses import EntropyLoss
-from .privacy_recognizer import frames_of
+from .privacy_recognizer import frames_of, refuse_blending
 
 PHASES = ('action', 'privacy')
 HELD_NORMS = ('running', 'batch')
@@ -72,7 +72,8 @@ class AdversarialRecognizer(BaseModel):
     In phase ``'action'`` the encoder and the recognizer minimise
     ``CE(action) - alpha * H(softmax(privacy))`` with the privacy networks held fixed; in phase
     ``'privacy'`` the privacy networks minimise ``CE(subject)`` on one encoded frame (the paper,
-    section 4.2). :class:`~bdq_plugin.engine.AdversarialTrainLoop` alternates the phases.
+    section 4.2). Of attributes, binary entropy and binary cross-entropy take their place.
+    :class:`~bdq_plugin.engine.AdversarialTrainLoop` alternates the phases.
 
     Args:
         recognizer: any recognizer of MMAction2, whole, without a data preprocessor of its own.
@@ -117,12 +118,13 @@ class AdversarialRecognizer(BaseModel):
         if held_norm not in HELD_NORMS:
             raise ValueError(f"held_norm is one of {HELD_NORMS}, got '{held_norm}'")
         super().__init__(data_preprocessor, init_cfg)
+        refuse_blending(self.data_preprocessor)
         self.recognizer = MODELS.build(recognizer)
         self._privacy_cfg = deepcopy(privacy)
         # MMEngine's list, which passes init_weights on to its members; torch's does not.
         self.privacy = ModuleList(MODELS.build(privacy) for _ in range(num_privacy_networks))
         self.alpha, self.held_norm = alpha, held_norm
-        self.entropy = EntropyLoss()
+        self.entropy = EntropyLoss(attributes=self._attributes)
         self.phase = 'action'
         self._trainable: dict[str, list[nn.Parameter]] | None = None
         if channels_last:
@@ -176,7 +178,7 @@ class AdversarialRecognizer(BaseModel):
 
         Args:
             inputs: (N, M, C, T, H, W) for 3D recognizers, (N, T, C, H, W) for 2D ones.
-            data_samples: carry ``gt_label`` and ``gt_subject``.
+            data_samples: carry ``gt_label`` and ``gt_subject`` or ``gt_attributes``.
             mode: ``'loss'`` for the losses of the current phase, ``'predict'`` for both networks'
                 predictions in the samples, ``'tensor'`` for the encoded clip itself.
         """

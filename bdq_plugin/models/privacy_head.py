@@ -59,7 +59,8 @@ class PrivacyHead(BaseHead):
         """Logits (N, num_classes), one frame a sample, to the loss and the training accuracy.
 
         Raises:
-            ValueError: a sample has no label, or one outside the head's classes.
+            ValueError: a sample has no label, one outside the head's classes, or another number of
+                attributes.
         """
         field = 'gt_attributes' if self.attributes else 'gt_subject'
         if field not in data_samples[0]:
@@ -67,12 +68,18 @@ class PrivacyHead(BaseHead):
                 f"the samples carry no '{field}': end the pipeline with dict(type="
                 "'PackSubjectInputs')"
             )
-        labels = torch.stack([sample.get(field).squeeze() for sample in data_samples])
+        labels = torch.stack([sample.get(field).reshape(-1) for sample in data_samples])
         labels = labels.to(cls_scores.device)
         if self.attributes:
+            if labels.shape != cls_scores.shape:
+                raise ValueError(
+                    f'the samples have {labels.shape[1]} attributes, the privacy head has '
+                    f'num_classes={self.num_classes}; set num_classes={labels.shape[1]}'
+                )
             labels = labels.to(cls_scores.dtype)
             hits = ((cls_scores > 0) == (labels > 0.5)).float()
         else:
+            labels = labels.flatten()
             if int(labels.max()) >= self.num_classes or int(labels.min()) < 0:
                 raise ValueError(
                     f'subject label {int(labels.max())} is outside the privacy head with '

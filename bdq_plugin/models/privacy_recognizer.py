@@ -8,7 +8,7 @@ import torch
 from mmaction.registry import MODELS
 from mmaction.utils import SampleList
 from mmengine.model import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def frames_of(inputs: Tensor) -> Tensor:
@@ -21,6 +21,16 @@ def frames_of(inputs: Tensor) -> Tensor:
     if inputs.ndim == 5:
         return inputs
     return inputs.transpose(2, 3).flatten(1, 2)
+
+
+def refuse_blending(data_preprocessor: nn.Module) -> None:
+    """Raise ValueError where clips of several people would be mixed under the label of one."""
+    if getattr(data_preprocessor, 'blending', None) is not None:
+        raise ValueError(
+            'data_preprocessor.blending mixes clips and their action labels, but gt_subject and '
+            'gt_attributes would stay those of one of them: remove it where a privacy network '
+            'learns'
+        )
 
 
 @MODELS.register_module()
@@ -44,6 +54,7 @@ class PrivacyRecognizer(BaseModel):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
+        refuse_blending(self.data_preprocessor)
         self.backbone = MODELS.build(backbone)
         self.cls_head = MODELS.build(cls_head)
         if hasattr(self.data_preprocessor, 'one_frame'):
@@ -60,7 +71,8 @@ class PrivacyRecognizer(BaseModel):
 
         Args:
             inputs: encoded and normalised clips.
-            data_samples: carry ``gt_subject`` in training and receive ``pred_subject_score``.
+            data_samples: carry ``gt_subject`` in training and receive ``pred_subject_score``, or
+                ``gt_attributes`` and ``pred_attribute_score``.
             mode: ``'loss'``, ``'predict'`` or ``'tensor'`` (logits of all frames).
         """
         frames = frames_of(inputs)

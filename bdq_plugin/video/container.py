@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import av
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 # Real video files alone: no playlist that names other files, no text that is drawn as a picture.
@@ -173,7 +174,7 @@ def decode(
             return
         if needed is not None:
             codec.skip_frame = 'DEFAULT' if packet.pts in needed else 'NONREF'
-        if packet.is_keyframe and not begun:
+        if not begun and packet.is_keyframe:
             begun = True
             if failures:
                 codec.flush_buffers()  # what leads to the key frame is not to be looked for
@@ -218,14 +219,14 @@ def _decode_ffv1(codec: av.VideoCodecContext, packet: av.Packet) -> list[av.Vide
     return frames
 
 
+_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+
+
 def _is_picture(stream: VideoStream) -> bool:
-    kinds = av.stream.Disposition
-    return bool(
-        stream.disposition & (kinds.attached_pic | kinds.timed_thumbnails | kinds.still_image)
-    )
+    return bool(stream.disposition.value & _PICTURES.value)
 
 
 def _rank(stream: VideoStream) -> tuple[bool, int, int]:
     codec = stream.codec_context
-    is_default = bool(stream.disposition & av.stream.Disposition.default)
+    is_default = bool(stream.disposition.value & Disposition.default.value)
     return is_default, codec.width * codec.height, -stream.index

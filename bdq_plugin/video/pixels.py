@@ -11,21 +11,28 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+# Rows and columns change places, then rows are turned about, and columns.
+Turn = tuple[bool, bool, bool]
+_UPRIGHT = (False, False, False)
+
 
 class RGBConverter:
-    """From frames of any pixel format to uint8 RGB, (H, W, 3), upright.
+    """From the frames of a stream, of any pixel format, to uint8 RGB, (H, W, 3), upright.
 
-    Colour matrix and range are those that the frame names, else BT.601 and the limited range.
+    Colour matrix and range are those that a frame names, else BT.601 and the limited range.
     """
 
     def __init__(self) -> None:
         # Of a frame's own one, each frame would cost the making.
         self._reformatter = VideoReformatter()
+        self._turn: Turn | None = None
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         # One thread: swscale's own choice spends four times as long on handing rows around.
         rgb = self._reformatter.reformat(frame, format='rgb24', threads=1).to_ndarray()
-        return upright(frame, rgb)
+        if self._turn is None or frame.key_frame:
+            self._turn = _turn_of(frame)
+        return rgb if self._turn == _UPRIGHT else _turned(rgb, self._turn)
 
 
 def is_grey(frame: av.VideoFrame) -> bool:
@@ -45,19 +52,24 @@ def luma_of_rgb(rgb: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY).reshape(*others, width)
 
 
-def upright(frame: av.VideoFrame, pixels: np.ndarray) -> np.ndarray:
-    """Turn and mirror pixels, (H, W, ...), as the display matrix says that a phone wrote beside
-    them.
+def _turn_of(frame: av.VideoFrame) -> Turn:
+    """What the display matrix says that a phone wrote beside the pictures.
 
     The matrix sends the point (x, y) to (a x + c y, b x + d y). Right angles and mirrors only,
     which are all that cameras write; another angle is taken as the nearest of them.
     """
-    data = frame.side_data.get('DISPLAYMATRIX')
+    beside = frame.side_data
+    data = beside.get('DISPLAYMATRIX') if len(beside) else None
     if data is None:
-        return pixels
+        return _UPRIGHT
     a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
-    if abs(b) > abs(a):
+    is_turned = abs(b) > abs(a)
+    return (is_turned, b < 0, c < 0) if is_turned else (is_turned, d < 0, a < 0)
+
+
+def _turned(pixels: np.ndarray, turn: Turn) -> np.ndarray:
+    transposed, upside_down, mirrored = turn
+    if transposed:
         pixels = np.swapaxes(pixels, 0, 1)
-        a, d = c, b
-    pixels = pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    pixels = pixels[:: -1 if upside_down else 1, :: -1 if mirrored else 1]
     return np.ascontiguousarray(pixels)

@@ -314,7 +314,7 @@ def _read_packets(key: FileKey) -> _Packets:
                 raise VideoError(f'{path}: not a readable video ({reason_of(error)})') from error
         name = container.format.name.partition(',')[0]  # FFmpeg lists all that it may be
         tells = name in _FORMATS_TO_SEEK and _tell_frames(packets, stream)
-        fps, index = float(stream.average_rate or 0), stream.index
+        fps, index = float(stream.guessed_rate or 0), stream.index
     shown = [packet.pts for packet in packets if not packet.is_hidden]
     keys = sorted((packet.pts, i) for i, packet in enumerate(packets) if packet.is_key and tells)
     return _Packets(

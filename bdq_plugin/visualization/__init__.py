@@ -1,12 +1,14 @@
 """Pictures of what an encoder does and of what was measured."""
 
 from .figures import (
+    accumulation_curves,
     accuracy_curves,
     animate,
     compare_runs,
     contact_sheet,
     encoder_history,
     encoding_stages,
+    learning_curve,
     level_shares,
     save_figure,
     staircase,
@@ -16,12 +18,14 @@ from .logs import RunLog, read_run
 
 __all__ = [
     'RunLog',
+    'accumulation_curves',
     'accuracy_curves',
     'animate',
     'compare_runs',
     'contact_sheet',
     'encoder_history',
     'encoding_stages',
+    'learning_curve',
     'level_shares',
     'read_run',
     'save_figure',

@@ -15,10 +15,10 @@ from mmengine.registry import DefaultScope
 
 from ..datasets.protocols import ProtocolAudit
 from ..encoders import ClipEncoder
-from ..evaluation.attackers import build_attacker
-from ..evaluation.clips import audit_datasets, build_datasets, encode, load_fold
+from ..evaluation.clips import audit_datasets, build_datasets, load_fold
+from ..evaluation.encodings import encode
+from ..evaluation.members import build_attacker
 from ..evaluation.settings import Data, load_data, load_panel
-from ..evaluation.training import seed_everything
 from ..video.reader import open_video
 from .logs import read_config
 
@@ -120,7 +120,7 @@ def _items(config: Any) -> Iterator[tuple[str, Any]]:
 
 def audit_data(data: str, data_root: str | None = None, ann_file: str | None = None) -> Data:
     """The data of an audit by name; see :func:`~bdq_plugin.evaluation.settings.load_data`."""
-    return load_data(data.split('_shuffled')[0], data_root, ann_file)
+    return load_data(data, data_root, ann_file)
 
 
 def test_clips(
@@ -151,7 +151,7 @@ def restore_clip(
         encoder: what is attacked, in the form that it has.
         video: name of a video in the test split.
         data, protocol, fold: where the attack learns, and the clip is from.
-        epochs: of the attack; by default the full panel's.
+        epochs: of the attack, at most; by default the full panel's.
 
     Returns:
         The clear clip (uint8) and the restored one (float, in [0, 1]), both (C, T, H, W).
@@ -163,18 +163,15 @@ def restore_clip(
     index = _find(clips.test.ids, Path(video).stem)
     config = copy.deepcopy(load_panel('full').networks['inversion'])
     if epochs is not None:
-        config['recipe']['epochs'] = epochs
+        config['recipe'].update(first_round=epochs, max_epochs=epochs)
+    options = (data.sampling, data.mean, data.std)
+    train = encode(clips.train, encoder, *options, training=True)
+    test = encode(clips.test.select([index]), encoder, *options, training=False)
+    attacker = build_attacker('inversion', config, dict(identity=len(clips.identities)))
+    attacker.check(train)
     # The witness, who judges what is restored, is not needed for a picture.
-    config['witness']['recipe']['epochs'] = 1
-    train, test = (encode(part, encoder, data.mean, data.std) for part in (clips.train, clips.test))
-    seed_everything(0, 'inversion')
-    attacker = build_attacker(
-        'inversion', config, dict(identity=len(clips.identities)), train.shape
-    )
-    attacker.attack(train, test)
-    with torch.no_grad():
-        restored = attacker.eval().restore(test.values[index : index + 1])[0]
-    return test.clear[index], restored
+    attacker.fit_decoder(train)
+    return test.clear[0][0], attacker.restore(test.values[0][0])
 
 
 def _find(ids: Sequence[str], stem: str) -> int:

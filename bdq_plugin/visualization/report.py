@@ -14,11 +14,10 @@ import torch
 from ..datasets.protocols import ProtocolAudit
 from ..encoders import ClipEncoder, build_encoder, load_encoder
 from ..encoders.files import load_state
-from ..evaluation.figures import CAVEAT
-from ..evaluation.pooling import pool
+from ..evaluation.pooling import CAVEAT, pool
 from ..evaluation.results import read_result
 from ..evaluation.statistics import wilson_interval
-from ..evaluation.tables import audit_table
+from ..evaluation.tables import attackers_table, audit_table, controls_table, differences_table
 from ..progress import track
 from . import html
 from .clips import audit_data, run_data, run_split_audit, test_clips
@@ -33,6 +32,11 @@ Section = tuple[str, str]
 _CLIPS_OF_HISTOGRAM = 16
 # Figures of a run that are shares of test clips, so that Wilson's interval holds.
 _CLIP_FIGURES = {'action/top1': 'action', 'privacy/vote_top1': 'person, vote of a clip'}
+_TABLES = (
+    ('Attackers', attackers_table),
+    ('Negative controls', controls_table),
+    ('Differences, paired by person', differences_table),
+)
 _OTHER_FIGURES = {'privacy/frame_top1': 'person, single frames', 'privacy/chance': 'chance, person'}
 
 
@@ -275,7 +279,7 @@ def _run_split(run: Path, options: Options) -> str:
 def _split(audit: dict[str, Any], protocol: str, fold: int) -> str:
     text = str(ProtocolAudit(**audit)).splitlines()
     items = ''.join(f'<li>{html.escape(line.removeprefix("- "))}</li>\n' for line in text)
-    return f'<p>Protocol <b>{html.escape(protocol)}</b>, fold {fold}.</p>\n<ul>{items}</ul>\n'
+    return f'<p>Protocol <b>{html.escape(str(protocol))}</b>, fold {fold}.</p>\n<ul>{items}</ul>\n'
 
 
 def _config(run: Path) -> str:
@@ -345,7 +349,10 @@ def _audit_group(name: tuple[str, str, str], group: Sequence[dict[str, Any]]) ->
             ),
             'the trade-off',
         )
-        return html.markdown_table(audit_table(rows)) + figure
+        tables = ''.join(
+            f'<h4>{title}</h4>\n{html.markdown_table(table(rows))}' for title, table in _TABLES
+        )
+        return html.markdown_table(audit_table(rows)) + figure + tables
 
     return heading + attempt(make, 'this group')
 

@@ -21,11 +21,12 @@ _MARKS = {'soft': 'o', 'hard': 's'}
 
 
 def tradeoff(rows: Sequence[PooledResult]) -> Figure:
-    """Action accuracy against that of the strongest attacker, with Wilson intervals.
+    """Action accuracy against that of the strongest attacker, with intervals over people.
 
     The ideal is at the top left: everything of the action, chance for the person. A mark is hollow
-    where no attacker learned its training clips: no evidence of privacy, and so not in the front
-    (:func:`~bdq_plugin.evaluation.pareto.contenders`). A line joins the two forms of an encoder.
+    where no attacker is a witness, whose recipe names people in clear video: its failure says
+    nothing, and the mark is not in the front (:func:`~bdq_plugin.evaluation.pareto.contenders`). A
+    line joins the two forms of an encoder.
 
     Args:
         rows: pooled results of one data set, protocol and panel.
@@ -126,7 +127,7 @@ def _legend(rows: Sequence[PooledResult]) -> list[Line2D]:
     outputs = {row.output for row in rows}
     handles = [mark(shape, name) for name, shape in _MARKS.items() if name in outputs]
     if not all(row.evidence_of_privacy for row in rows):
-        handles.append(mark('o', 'no attacker learned', mfc='white'))
+        handles.append(mark('o', 'no witness among the attackers', mfc='white'))
     if len(outputs) > 1:
         handles.append(Line2D([], [], color=NEUTRAL, lw=1.2, label='one encoder'))
     handles.append(Line2D([], [], color='black', lw=0.9, ls='--', label='Pareto front'))

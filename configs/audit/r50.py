@@ -15,23 +15,11 @@ _clip = dict(
 )
 _frames = dict(type='ResNet', depth=50, pretrained=None, norm_eval=False)
 
+_recipe = dict(max_epochs=450, lr=3e-4, max_shift=16)
+
 panel = dict(
-    action=dict(
-        type='ClipAttacker',
-        target='action',
-        backbone=_clip,
-        recipe=dict(epochs=60, lr=3e-4, max_shift=16),
-    ),
-    frame=dict(
-        type='FrameAttacker', backbone=_frames, recipe=dict(epochs=150, lr=3e-4, max_shift=16)
-    ),
-    clip=dict(type='ClipAttacker', backbone=_clip, recipe=dict(epochs=60, lr=3e-4, max_shift=16)),
-    recurrent=dict(
-        type='RecurrentAttacker',
-        backbone=_frames,
-        start_from='frame',
-        num_frames=6,
-        recipe=dict(epochs=12, lr=1e-4, max_shift=16),
-    ),
+    action=dict(type='ClipAttacker', target='action', backbone=_clip, recipe=_recipe),
+    frame=dict(type='FrameAttacker', backbone=_frames, frames_per_step=4, recipe=_recipe),
+    clip=dict(type='ClipAttacker', backbone=_clip, recipe=_recipe),
+    recurrent=dict(type='RecurrentAttacker', backbone=_frames, num_frames=6, recipe=_recipe),
 )
-learned_from = 0.75

@@ -12,7 +12,7 @@ from benchmarks.published import PublishedEncoder
 
 
 @pytest.mark.parametrize('learn_sigma', [False, True])
-@pytest.mark.parametrize('backend', ['plain', 'lean'])
+@pytest.mark.parametrize('backend', ['plain', 'numba'])
 def test_published_form_equals_the_preset(learn_sigma, backend):
     x = torch.randn((2, 3, 5, 17, 14), generator=torch.Generator().manual_seed(0))
     g = torch.randn((2, 3, 4, 17, 14), generator=torch.Generator().manual_seed(1))
@@ -37,8 +37,8 @@ def test_study_runs_and_is_written(tmp_path, monkeypatch, capsys):
     (settings,) = document['training'].values()
     for rows in settings.values():
         assert rows['published']['speed_up'] == 1
-        assert rows['lean']['median_ms'] > 0
-    assert '| lean |' in capsys.readouterr().out
+        assert rows['numba']['median_ms'] > 0
+    assert '| numba |' in capsys.readouterr().out
 
 
 def test_unknown_study(capsys):

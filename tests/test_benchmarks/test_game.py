@@ -5,8 +5,8 @@ import torch
 from mmengine.config import Config
 from torch._dynamo.utils import counters
 
-from bdq_plugin.encoders.backends import has_cpp_compiler
 from benchmarks import game
+from benchmarks.harness import has_cpp_compiler
 
 KEYS = {'median_ms', 'best_ms', 'speed_up', 'cpu_ms', 'speed_up_cpu'}
 KEYS |= {'samples_s', 'peak_mib', 'memory_ratio'}

@@ -4,7 +4,8 @@ import pytest
 
 pytest.importorskip('triton')
 
-from bdq_plugin.encoders import triton_kernels, triton_parts
+from bdq_plugin.encoders.backends.triton import kernels as triton_kernels
+from bdq_plugin.encoders.backends.triton import parts as triton_parts
 from benchmarks import kernels
 
 ROWS = triton_parts.ROWS.value

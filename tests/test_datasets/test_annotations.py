@@ -69,3 +69,43 @@ def test_missing_columns(tmp_path):
     path.write_text('')
     with pytest.raises(ValueError, match='lacks video'):
         read_annotations(path, KTH_COLUMNS)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '\ufeffvideo,action,subject,num_frames,take\na.mp4,hop,Anna,9,1\nb.mp4,hop,Anna,9,2\n',
+        'Video;Action;Subject;Num_Frames;Take\r\n\r\na.mp4;hop;Anna;9;1\r\n;;;;\r\nb.mp4;hop;Anna;9;2',
+        'video\taction\tsubject\tnum_frames\ttake\na.mp4\thop\tAnna\t9\t1\nb.mp4\thop\tAnna\t9\t2',
+        'sep=;\nvideo;action; subject; num_frames;take\na.mp4;hop;Anna; 9; 1\nb.mp4;hop;Anna;9;2',
+    ],
+)
+def test_tables_that_people_have_edited(tmp_path, text):
+    (tmp_path / 'own.csv').write_bytes(text.encode())
+    columns = ('video', 'action', 'subject', 'num_frames')
+    rows = read_annotations(tmp_path / 'own.csv', columns, optional=('take',))
+    assert rows == [
+        dict(video=f'{name}.mp4', action='hop', subject='Anna', num_frames=9, take=take)
+        for name, take in (('a', 1), ('b', 2))
+    ]
+
+
+def test_further_columns_are_numbers_where_all_their_values_are(tmp_path):
+    path = tmp_path / 'own.csv'
+    path.write_text(
+        'video,action,subject,num_frames,take,day,fps\na,h,1,9,,2,29.97\nb,h,2,9,03,x,25\n'
+    )
+    rows = read_annotations(path, ('video', 'action', 'subject', 'num_frames'), optional=None)
+    assert [(r['subject'], r['take'], r['day'], r['fps']) for r in rows] == [
+        ('1', '', '2', 29.97), ('2', 3, 'x', 25.0),
+    ]  # fmt: skip
+
+
+def test_names_of_files_keep_their_bytes(tmp_path):
+    path = tmp_path / 'own.csv'
+    path.write_bytes(b'video,action,subject,num_frames\nRen\xe9.mp4,h,Ren\xe9,9\n')
+    columns = ('video', 'action', 'subject', 'num_frames')
+    rows = read_annotations(path, columns)
+    assert rows[0]['subject'] == 'René' and rows[0]['video'] == 'Ren\udce9.mp4'
+    write_annotations(path, rows, columns, overwrite=True)
+    assert read_annotations(path, columns) == rows

@@ -87,5 +87,5 @@ def test_workers_share_one_cache_and_use_one_thread(synthetic_kth, cache, start,
 
 
 def test_unknown_cache(synthetic_kth):
-    with pytest.raises(ValueError, match="False, True or 'shared', got 'disk'"):
+    with pytest.raises(ValueError, match="False, True, 'shared' or a dict .* got 'disk'"):
         KTHDataset(str(synthetic_kth.annotation), [], protocol='subsequence', cache='disk')

@@ -244,6 +244,24 @@ def test_small_recipe(clip):
     assert inputs.dtype == torch.uint8
 
 
+def packed_attributes(attributes):
+    item = dict(imgs=np.zeros((1, 3, 2, 4, 4), np.uint8), label=0, attributes=attributes)
+    return PackSubjectInputs()(item)['data_samples'].gt_attributes
+
+
+@pytest.mark.parametrize('attributes', [[1], [0, 1, 1], np.array([True, False])])
+def test_attributes_are_packed_as_they_are(attributes):
+    packed = packed_attributes(attributes)
+    assert packed.dtype == torch.float32
+    assert packed.tolist() == list(attributes)
+
+
+@pytest.mark.parametrize('attributes', [[0, -1], [0.5], 1, [[0, 1]]])
+def test_attributes_that_are_not_known_are_no_labels(attributes):
+    with pytest.raises(ValueError, match='attributes is a list of 0 and 1'):
+        packed_attributes(attributes)
+
+
 def test_reprs():
     assert repr(ClipInit()) == 'ClipInit(timeout=60.0)'
     assert repr(RandomShift(4)) == 'RandomShift(max_shift=4)'

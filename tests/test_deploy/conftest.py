@@ -75,6 +75,30 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+def remux_with_secrets(plain: Path, path: Path, later_ms: int) -> Path:
+    """The very packets of a video, later, among all that a container can hold beside them.
+
+    Not encoded a second time: x264 with several threads may write other packets for the same
+    frames on a busy machine.
+    """
+    with av.open(str(plain)) as source, av.open(str(path), 'w') as container:
+        (coded,) = source.streams.video
+        video = container.add_stream_from_template(coded)
+        others = add_secrets(container, video)
+        later = round(later_ms / 1000 / coded.time_base)
+        packets = [packet for packet in source.demux(coded) if packet.size]
+        # Matroska keeps times of display alone: they are decoded in the order in which they lie.
+        shown = sorted(packet.pts for packet in packets)
+        ahead = max(time - packet.pts for time, packet in zip(shown, packets, strict=True))
+        for time, packet in zip(shown, packets, strict=True):
+            packet.pts, packet.dts = packet.pts + later, time - ahead + later
+            packet.stream = video
+            container.mux(packet)
+        for packets in others:
+            container.mux(packets())
+    return path
+
+
 def add_secrets(
     container: av.container.OutputContainer, video: av.VideoStream
 ) -> list[Callable[[], list[av.Packet]]]:

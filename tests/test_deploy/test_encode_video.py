@@ -34,7 +34,7 @@ from bdq_plugin.deploy.encoding import (
     fit_frame,
 )
 from bdq_plugin.video.source import SourceError, VideoSource
-from tests.test_deploy.conftest import SECRETS, bare_site, moving_frames
+from tests.test_deploy.conftest import SECRETS, bare_site, moving_frames, remux_with_secrets
 from tests.test_deploy.rtsp_server import RTSPServer, decode_h264, encode_h264
 from tools import encode_video
 
@@ -67,10 +67,8 @@ def test_real_videos_to_every_format(tmp_path, real_data, encoder_file, capsys):
 def test_nothing_but_codes_passes(tmp_path, make_video, frames, encoder_file, container):
     """Beside the pictures nothing of a source changes a byte of what is written."""
     clip = frames[:, :36, :50]
-    options = dict(codec='libx264', pix_fmt='yuv420p')
-    hour = [3_600_000 + 40 * i for i in range(len(clip))]
-    plain = make_video(clip, f'plain.{container}', **options)
-    secret = make_video(clip, f'secret.{container}', metadata=True, times_ms=hour, **options)
+    plain = make_video(clip, f'plain.{container}', codec='libx264', pix_fmt='yuv420p')
+    secret = remux_with_secrets(plain, tmp_path / f'secret.{container}', later_ms=3_600_000)
     with av.open(str(secret)) as opened:
         kinds = {stream.type for stream in opened.streams}
         assert {'video', 'audio', 'subtitle'} <= kinds and opened.chapters()

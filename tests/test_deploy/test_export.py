@@ -6,7 +6,7 @@ import torch
 
 from bdq_plugin.deploy import encode_clip
 from bdq_plugin.deploy.export import OPSET, FrameStep, SoftClip, export_encoder, export_program
-from bdq_plugin.encoders import build_encoder, save_encoder
+from bdq_plugin.encoders import build_encoder, load_state, save_encoder
 from bdq_plugin.video.source import VideoSource
 from tests.test_deploy.conftest import moving_frames
 from tools import export as export_tool
@@ -97,7 +97,7 @@ def test_whole_clip_soft_form(encoder, exported, clips):
     run = session(exported['clip', '.onnx'])
     program = torch.export.load(exported['clip', '.pt2']).module()
     soft = build_encoder('bdq_hard', **{**encoder.config, 'mode': 'soft'})
-    soft.load_state_dict(encoder.state_dict())
+    load_state(soft, encoder.state_dict(), 'the hard one')
     for frames in clips:
         clip = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 255
         clip = torch.cat([clip, clip.flip(2)])

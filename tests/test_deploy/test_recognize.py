@@ -45,6 +45,7 @@ def stage_two(
                 data_preprocessor=dict(
                     type='BDQDataPreprocessor',
                     encoder=encoder,
+                    format_shape='NCTHW',
                     frozen=True,
                     mean=[110.0] * channels,
                     std=[38.0] * channels,
@@ -331,7 +332,7 @@ def test_configs_without_encoder_are_refused():
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, checkpoint):
-    with pytest.raises(ValueError, match='does not fit the config'):
+    with pytest.raises(ValueError, match='has another encoder'):
         ActionRecognizer(stage_two('sign_2'), checkpoint)
     torch.save(dict(state_dict=dict(a=torch.ones(1))), tmp_path / 'other.pth')
     with pytest.raises(ValueError, match=r'other\.pth does not fit'):

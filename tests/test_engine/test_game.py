@@ -13,7 +13,7 @@ from bdq_plugin.engine.launch import build_runner, load_config, train
 from bdq_plugin.engine.loops import play, unwrap
 from bdq_plugin.engine.optim import PhaseOptimWrapperConstructor
 
-from ..game import REPOSITORY, game_config
+from ..game import REPOSITORY, game_config, interrupt
 from ..test_models.test_adversarial_recognizer import config as game_of_models
 from ..test_models.test_adversarial_recognizer import data as clips
 
@@ -96,7 +96,13 @@ def built(**options):
 @pytest.mark.parametrize('encoder', ['bdq', 'bdq_hard', 'bdq_released'])
 def test_staging_the_batch_changes_no_weight(encoder):
     """Nor does encoding it once for all privacy steps, while the encoder rests."""
-    grey = dict(type='BDQDataPreprocessor', encoder=encoder, mean=[128.0], std=[51.0])
+    grey = dict(
+        type='BDQDataPreprocessor',
+        encoder=encoder,
+        mean=[128.0],
+        std=[51.0],
+        format_shape='NCTHW',
+    )
     staged, wrappers = built(data_preprocessor=grey)
     plain, plain_wrappers = built(data_preprocessor=grey)
     for seed in range(3):
@@ -140,9 +146,7 @@ def test_resume_equals_uninterrupted(synthetic_kth, tmp_path, held_norm):
     """Bit for bit: weights, optimisers, schedules and random numbers."""
     options = {'max_epochs': 2, 'model.held_norm': held_norm}
     whole = run(game_config(synthetic_kth, tmp_path / 'whole', **options))
-    broken = game_config(synthetic_kth, tmp_path / 'broken', **options)
-    broken.train_cfg.max_epochs = 1
-    run(broken)
+    interrupt(game_config(synthetic_kth, tmp_path / 'broken', **options), 1)
     again = game_config(synthetic_kth, tmp_path / 'broken', **options)
     again.resume = True
     resumed = run(again)
@@ -156,9 +160,7 @@ def test_resume_equals_uninterrupted(synthetic_kth, tmp_path, held_norm):
 def test_the_same_with_workers(synthetic_kth, tmp_path):
     options = {'max_epochs': 2, 'train_dataloader.num_workers': 1}
     run(game_config(synthetic_kth, tmp_path / 'whole', **options))
-    broken = game_config(synthetic_kth, tmp_path / 'broken', **options)
-    broken.train_cfg.max_epochs = 1
-    run(broken)
+    interrupt(game_config(synthetic_kth, tmp_path / 'broken', **options), 1)
     again = game_config(synthetic_kth, tmp_path / 'broken', **options)
     again.resume = True
     run(again)
@@ -215,13 +217,21 @@ def test_restart_of_the_privacy_network(synthetic_kth, tmp_path):
     assert int(tracked) == 3 * dict(runner.train_loop.phases)['privacy']
 
 
-def test_annealing_raises_the_hardness(synthetic_kth, tmp_path):
+def test_an_annealed_encoder_grows_hard_by_itself(synthetic_kth, tmp_path):
     cfg = game_config(synthetic_kth, tmp_path, max_epochs=3, **{'encoder.preset': 'bdq_annealed'})
-    cfg.custom_hooks.append(dict(type='HardnessAnnealingHook', end=20.0))
     run(cfg)
     values = [e['encoder/hardness'] for e in logged(tmp_path) if 'encoder/hardness' in e]
     assert sorted(set(values)) == pytest.approx([5.0, 10.0, 20.0])
     assert values == sorted(values)
+    assert load_encoder(tmp_path / 'encoder.json').quantize.hardness.item() == 20
+
+
+def test_a_hook_says_how_hard_it_becomes(synthetic_kth, tmp_path):
+    cfg = game_config(synthetic_kth, tmp_path, max_epochs=2, **{'encoder.preset': 'bdq_annealed'})
+    cfg.custom_hooks.append(dict(type='HardnessAnnealingHook', start=4.0, end=32.0))
+    run(cfg)
+    values = [e['encoder/hardness'] for e in logged(tmp_path) if 'encoder/hardness' in e]
+    assert sorted(set(values)) == pytest.approx([4.0, 32.0])
 
 
 def test_annealing_needs_an_annealed_encoder(synthetic_kth, tmp_path):
@@ -239,6 +249,24 @@ def test_calibration_sets_the_range_from_data(synthetic_kth, tmp_path):
     assert quantizer.high.item() == -quantizer.low.item()
     assert 0.001 < quantizer.high.item() < 1
     assert quantizer.high.item() != pytest.approx(0.25)
+
+
+def test_calibration_is_in_the_units_of_the_encoder(synthetic_kth, tmp_path):
+    """Normalised input is larger, by the standard deviation of a pixel."""
+    limits = {}
+    for normalized in (False, True):
+        options = {
+            'encoder': dict(preset='bdq_hard', expects_normalized=normalized),
+            'train_dataloader.sampler.shuffle': False,
+        }
+        cfg = game_config(synthetic_kth, tmp_path / str(normalized), **options)
+        cfg.custom_hooks.append(dict(type='CalibrateRangeHook', num_batches=1))
+        runner = build_runner(cfg)
+        runner.train()
+        preprocessor = unwrap(runner.model).data_preprocessor
+        limits[normalized] = preprocessor.encoder.quantize.high.item()
+        std = preprocessor.std.item()
+    assert limits[True] == pytest.approx(limits[False] / std, rel=1e-4)
 
 
 def test_calibration_needs_a_fixed_range(synthetic_kth, tmp_path):

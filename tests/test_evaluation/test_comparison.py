@@ -1,4 +1,3 @@
-import json
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from bdq_plugin.evaluation.results import claim, read_result, write_json
 
 @pytest.fixture
 def settings(kth_data, tiny_panel, folders) -> Settings:
-    return Settings(kth_data, tiny_panel, 'scenario', **folders)
+    return Settings(kth_data, tiny_panel, 'subsequence', **folders)
 
 
 @pytest.fixture
@@ -47,7 +46,6 @@ def test_names_say_what_was_done() -> None:
     assert Entry('bdq').name == 'bdq'
     assert Entry('bdq_hard', alpha=0.5).name == 'bdq_hard_alpha0.5'
     assert Entry('sign_2', trained=False).name == 'sign_2_untrained'
-    assert Entry('bdq', chunk_len=8).data_name('ixmas') == 'ixmas_shuffled8'
 
 
 def test_only_what_can_learn_is_trained() -> None:
@@ -71,7 +69,7 @@ def test_every_experiment_is_a_list_of_cells(settings: Settings) -> None:
 
 
 def test_a_recipe_is_a_config_that_says_it_all(settings: Settings, tmp_path: Path) -> None:
-    settings = replace(settings, train_epochs=2)
+    settings = replace(settings, protocol='scenario', train_epochs=2)
     task = Task(Entry('bdq_annealed', alpha=4.0), fold=2, seed=1)
     path = tmp_path / 'recipe.py'
     path.write_text(comparison._recipe(task, settings, comparison.TRAIN_CONFIGS['kth']))
@@ -81,8 +79,11 @@ def test_a_recipe_is_a_config_that_says_it_all(settings: Settings, tmp_path: Pat
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         assert loader.dataset.fold == 2 and loader.dataset.protocol == 'scenario'
         assert loader.dataset.ann_file == settings.data.dataset['ann_file']
-    assert cfg.custom_hooks[-1].type == 'HardnessAnnealingHook'
-    assert len(cfg.custom_hooks) > 2
+    assert [loader.dataset.split for loader in (cfg.val_dataloader, cfg.test_dataloader)] == [
+        'test',
+        'test',
+    ]
+    assert cfg.default_hooks.save_encoder.type == 'SaveEncoderHook'
 
 
 def test_an_encoder_is_trained_once(settings: Settings, fake_training) -> None:
@@ -121,12 +122,7 @@ def test_a_failed_training_names_its_log(settings: Settings, monkeypatch) -> Non
 
 
 def test_a_grid_is_filled_once(settings: Settings, fake_training, monkeypatch) -> None:
-    networks = {
-        name: dict(config, recipe=dict(config['recipe'], epochs=1))
-        for name, config in settings.panel.networks.items()
-    }
-    settings = replace(settings, panel=replace(settings.panel, networks=networks))
-    entries = [Entry('pass_through'), Entry('bdq_hard'), Entry('pass_through', chunk_len=8)]
+    entries = [Entry('pass_through'), Entry('bdq_hard'), Entry('bdq_hard', trained=False)]
     tasks = list_tasks(entries, folds=[1], seeds=[0])
     lines = []
     run_tasks(tasks, settings, log=lines.append)
@@ -137,11 +133,14 @@ def test_a_grid_is_filled_once(settings: Settings, fake_training, monkeypatch) -
     assert all(is_finished(cell, settings) for cell in cells) and len(cells) == 3
     results = [read_result(cell.path(settings.results)) for cell in cells]
     assert results[1]['encoder']['config']['sigma'] == 2.0
-    assert 'ShuffleChunks' in json.dumps(results[2]['data'])
+    assert results[2]['encoder']['config']['sigma'] == 1.5
     # Without the trained encoder at hand nothing is trained again: the cells are finished.
     monkeypatch.setattr(comparison, '_run_task', None)
     run_tasks(tasks, settings, log=lambda line: None)
-    changed = replace(settings, panel=replace(settings.panel, learned_from=0.5))
+    changed = replace(
+        settings,
+        panel=replace(settings.panel, networks={'template': settings.panel.networks['template']}),
+    )
     with pytest.raises(ValueError, match='another panel'):
         is_finished(cells[0], changed)
     write_json(cells[0].path(settings.results), dict(format='bdq-audit', version=0))

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from bdq_plugin.evaluation.results import (
     FORMAT,
@@ -14,10 +13,14 @@ from bdq_plugin.evaluation.results import (
     Cell,
     Partial,
     claim,
+    comparable,
+    differences,
     finished,
     read_result,
     write_json,
 )
+
+from ..audit_data import made_result
 
 CELL = Cell('ixmas', 'take', 3, 'bdq', 'hard', 0, 'quick')
 
@@ -49,7 +52,7 @@ def test_write_is_whole_or_nothing(tmp_path: Path) -> None:
     [
         ('{', 'is not an audit result'),
         ('[]', 'lacks "format"'),
-        ('{"format": "bdq-audit", "version": 99}', 'version 99, this package reads 1'),
+        ('{"format": "bdq-audit", "version": 99}', 'version 99, this package reads 2'),
     ],
 )
 def test_what_is_no_result_of_this_version_is_named(
@@ -76,9 +79,6 @@ def test_partial_results_belong_to_their_settings(tmp_path: Path) -> None:
     partial.put('frame', dict(seconds=1.0))
     assert partial.get('frame') == dict(seconds=1.0)
     assert Partial(tmp_path / 'cell', 'bbb').get('frame') is None
-    partial.put('frame', dict(seconds=2.0), dict(weight=torch.ones(2)))
-    assert partial.get('frame') == dict(seconds=2.0)
-    assert partial.state('frame')['weight'].tolist() == [1, 1]
     partial.clear()
     assert partial.get('frame') is None and not (tmp_path / 'cell').exists()
 
@@ -103,3 +103,13 @@ def test_one_of_two_processes_gets_the_claim_and_death_frees_it(tmp_path: Path) 
         assert ours
     with claim(path) as ours:
         assert ours
+
+
+def test_a_repetition_is_compared_by_its_scores_not_by_its_times() -> None:
+    first, again = made_result(8), made_result(8)
+    again['attackers']['frame']['seconds'], again['date'] = 99.0, '2032-01-01'
+    assert differences(comparable(first), comparable(again)) == []
+    again['attackers']['frame']['scores'][3][1] += 0.001
+    del again['notes']
+    found = differences(comparable(first), comparable(again))
+    assert found == ['attackers.frame.scores[3][1]', 'notes']

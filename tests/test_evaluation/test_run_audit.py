@@ -9,7 +9,6 @@ from mmaction.registry import TRANSFORMS
 from bdq_plugin.datasets import PackSubjectInputs
 from bdq_plugin.encoders import build_encoder, save_encoder
 from bdq_plugin.evaluation import audit as audit_module
-from bdq_plugin.evaluation.attackers import SequenceAttacker, build_panel
 from bdq_plugin.evaluation.audit import run_audit
 from bdq_plugin.evaluation.candidates import output_forms, resolve_encoder
 from bdq_plugin.evaluation.clips import check_attributes, load_fold
@@ -17,12 +16,17 @@ from bdq_plugin.evaluation.pooling import pool
 from bdq_plugin.evaluation.results import Cell, claim, read_result
 from bdq_plugin.evaluation.settings import Panel, load_data, load_panel
 from bdq_plugin.evaluation.tables import audit_table
+from bdq_plugin.models import BDQDataPreprocessor
 
-CELL = Cell('kth', 'scenario', 1, 'none', 'soft', 0, 'tiny')
+CELL = Cell('kth', 'subsequence', 1, 'none', 'soft', 0, 'tiny')
 
 
 def without_times(result: dict) -> dict:
-    return {k: v for k, v in result.items() if k != 'seconds'}
+    attackers = {
+        name: {k: v for k, v in record.items() if k != 'seconds'}
+        for name, record in result['attackers'].items()
+    }
+    return json.loads(json.dumps({**result, 'attackers': attackers}))
 
 
 def test_a_result_says_all_that_is_behind_it(kth_data, tiny_panel, folders) -> None:
@@ -30,22 +34,20 @@ def test_a_result_says_all_that_is_behind_it(kth_data, tiny_panel, folders) -> N
     encoder = build_encoder('pass_through')
     result = run_audit(encoder, CELL, kth_data, tiny_panel, log=lines.append, **folders)
     on_disk = json.loads(CELL.path(folders['results']).read_text())
-    assert without_times(on_disk) == json.loads(
-        json.dumps({**without_times(result), 'fingerprint': on_disk['fingerprint']})
-    )
+    assert without_times(on_disk) == without_times(result)
     assert on_disk['cell']['encoder'] == 'none'
-    assert set(on_disk['figures']) == {'action', 'frame'}
-    figures = on_disk['figures']['frame']
-    assert {'frame_top1', 'vote_top1', 'train_accuracy', 'chance', 'majority'} <= set(figures)
-    assert figures['interval']['method'] == 'Wilson 95%, 24 clips'
-    assert on_disk['headline']['network'] == 'frame'
+    assert set(on_disk['attackers']) == {'action', 'frame', 'template', 'ensemble'}
+    frame = on_disk['attackers']['frame']
+    assert len(frame['scores']) == len(on_disk['test']['ids']) == len(frame['frame_hits']) == 12
+    assert {'train_accuracy', 'held_out_accuracy', 'converged', 'temperature_weight'} <= set(frame)
+    assert on_disk['chosen'] in ('frame', 'template', 'ensemble')
+    assert set(on_disk['controls']) == {'permuted', 'length'}
     assert on_disk['protocol_audit']['identity_defined'] is True
     assert {'torch', 'mmengine', 'mmaction2', 'python'} <= set(on_disk['versions'])
-    assert len(on_disk['answers']['frame']['predicted']) == len(on_disk['test']['ids']) == 24
     assert on_disk['machine']['cpu_count'] >= 1
     # The audit of the protocol comes before any training.
     told = '\n'.join(lines)
-    assert told.index('test shares with train') < told.index('vote_top1')
+    assert told.index('test shares with train') < told.index('training action')
     assert not (folders['work_dir'] / CELL.key).exists()
 
 
@@ -54,45 +56,37 @@ def test_a_finished_cell_is_not_computed_again(kth_data, tiny_panel, folders, mo
     first = run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
     monkeypatch.setattr(audit_module, '_compute', None)
     again = run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
-    assert again['figures'] == json.loads(json.dumps(first['figures']))
+    assert again['attackers'] == json.loads(json.dumps(first['attackers']))
     with pytest.raises(ValueError, match='another encoder, panel or data'):
         run_audit(build_encoder('d'), CELL, kth_data, tiny_panel, **folders)
 
 
-def test_a_killed_audit_continues_and_gives_the_same(
+def test_a_killed_audit_continues_and_gives_the_same_bit_for_bit(
     kth_data, tiny_panel, folders, tmp_path: Path, monkeypatch
 ) -> None:
     encoder, whole = build_encoder('d'), dict(folders, results=tmp_path / 'whole')
-    # The one that is killed starts from a network that an earlier process trained.
-    backbone = tiny_panel.networks['frame']['backbone']
-    sequence = dict(
-        type='RecurrentAttacker', backbone=backbone, start_from='frame', recipe=dict(epochs=2)
-    )
-    tiny_panel = replace(tiny_panel, networks=dict(tiny_panel.networks, sequence=sequence))
     expected = run_audit(encoder, CELL, kth_data, tiny_panel, **whole)
-    run_network, trained = audit_module._run_network, []
+    run_member, trained = audit_module.run_member, []
 
-    def killed_at_sequence(network, *args):
-        if isinstance(network, SequenceAttacker):
+    def killed_at_the_last(build, *args, **options):
+        if trained == ['action', 'frame']:
             raise KeyboardInterrupt
-        trained.append(type(network).__name__)
-        return run_network(network, *args)
+        trained.append(build.args[0])
+        return run_member(build, *args, **options)
 
-    monkeypatch.setattr(audit_module, '_run_network', killed_at_sequence)
+    monkeypatch.setattr(audit_module, 'run_member', killed_at_the_last)
     with pytest.raises(KeyboardInterrupt):
         run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
     assert not list(folders['results'].rglob('*.json')) if folders['results'].exists() else True
 
-    def counted(network, *args):
-        trained.append(type(network).__name__)
-        return run_network(network, *args)
+    def counted(build, *args, **options):
+        trained.append(build.args[0])
+        return run_member(build, *args, **options)
 
-    monkeypatch.setattr(audit_module, '_run_network', counted)
+    monkeypatch.setattr(audit_module, 'run_member', counted)
     result = run_audit(encoder, CELL, kth_data, tiny_panel, **folders)
-    assert trained == ['ClipAttacker', 'FrameAttacker', 'RecurrentAttacker']
-    assert without_times(json.loads(json.dumps(result))) == without_times(
-        json.loads(json.dumps(expected))
-    )
+    assert trained == ['action', 'frame', 'template']
+    assert without_times(result) == without_times(expected)
 
 
 def test_a_claimed_cell_is_left_to_its_process(kth_data, tiny_panel, folders) -> None:
@@ -104,43 +98,53 @@ def test_a_claimed_cell_is_left_to_its_process(kth_data, tiny_panel, folders) ->
 
 
 def test_mistakes_come_out_before_any_training(kth_data, tiny_panel, folders, monkeypatch) -> None:
-    monkeypatch.setattr(audit_module, '_run_network', None)
+    monkeypatch.setattr(audit_module, 'run_member', None)
     encoder = build_encoder('pass_through')
     wrong = dict(tiny_panel.networks['frame'], backbone=dict(type='SmallConv2d', in_channels=3))
     panel = replace(tiny_panel, networks=dict(tiny_panel.networks, wrong=wrong))
-    with pytest.raises(ValueError, match="'wrong' cannot attack clips"):
+    with pytest.raises(ValueError, match="'wrong': FrameAttacker cannot read clips"):
         run_audit(encoder, CELL, kth_data, panel, **folders)
     with pytest.raises(ValueError, match='fold'):
         run_audit(encoder, replace(CELL, fold=9), kth_data, tiny_panel, **folders)
     with pytest.raises(ValueError, match='unknown protocol'):
         run_audit(encoder, replace(CELL, protocol='mine'), kth_data, tiny_panel, **folders)
+    with pytest.raises(ValueError, match='all training clips are of one unit'):
+        run_audit(encoder, replace(CELL, protocol='scenario'), kth_data, tiny_panel, **folders)
+
+
+def test_an_attacker_without_its_weights_is_left_out(kth_data, tiny_panel, folders) -> None:
+    networks = dict(
+        template=tiny_panel.networks['template'],
+        pretrained=dict(type='PretrainedAttacker', weights=None),
+    )
+    panel, lines = Panel('tiny', networks), []
+    encoder = build_encoder('pass_through')
+    result = run_audit(encoder, CELL, kth_data, panel, log=lines.append, **folders)
+    assert list(result['left_out']) == ['pretrained'] and list(result['attackers']) == ['template']
+    assert any('pretrained is left out' in line for line in lines)
 
 
 def test_a_panel_needs_an_attacker(tiny_panel) -> None:
     with pytest.raises(ValueError, match='has no attacker'):
         Panel('mine', {'action': tiny_panel.networks['action']})
-    with pytest.raises(ValueError, match='learned_from'):
-        replace(tiny_panel, learned_from=1.5)
+    with pytest.raises(ValueError, match='control_from'):
+        replace(tiny_panel, control_from=1.5)
+    with pytest.raises(ValueError, match='no control weather'):
+        replace(tiny_panel, controls=('weather',))
 
 
 def test_shipped_panels_and_data() -> None:
     quick, full = load_panel('quick'), load_panel('full')
-    assert list(quick.networks) == ['action', 'frame', 'clip', 'recurrent']
-    assert {'probe', 'transformer', 'inversion'} <= set(full.networks)
-    short = load_panel('quick', {'panel.frame.recipe.epochs': 1, 'panel.clip': None})
-    assert short.networks['frame']['recipe']['epochs'] == 1 and 'clip' not in short.networks
+    assert list(quick.networks) == ['action', 'template', 'frame', 'texture']
+    assert {'probe', 'transformer', 'inversion', 'pretrained'} <= set(full.networks)
+    short = load_panel('quick', {'panel.frame.recipe.lr': 0.1, 'panel.texture': None})
+    assert short.networks['frame']['recipe']['lr'] == 0.1 and 'texture' not in short.networks
     assert load_data('ixmas').dataset['type'] == 'IXMASDataset'
+    assert load_data('ixmas').sampling.kind == 'consecutive'
+    assert load_data('ixmas_spread').sampling.frames == 16
     assert load_data('kth', data_root='/x').dataset['data_prefix'] == dict(video='/x')
     with pytest.raises(FileNotFoundError, match='choose one of full, quick, r50'):
         load_panel('slow')
-
-
-def test_the_large_panel_builds_for_three_channels() -> None:
-    panel, data = load_panel('r50'), load_data('ixmas_224')
-    assert len(data.mean) == 3
-    # A small frame: only the channels matter here.
-    networks = {name: panel.networks[name] for name in ('frame', 'clip')}
-    build_panel(networks, dict(identity=10, action=6), (3, 8, 32, 32))
 
 
 def test_where_files_lie_does_not_make_other_data() -> None:
@@ -158,10 +162,27 @@ def test_an_encoder_is_found_by_file_and_preset(tmp_path: Path) -> None:
     assert resolve_encoder('sign_2').origin == dict(kind='preset', trained=False)
     with pytest.raises(ValueError, match="unknown encoder 'nobody'"):
         resolve_encoder('nobody')
-    with pytest.raises(ValueError, match='--preset'):
-        resolve_encoder('epoch_3.pth')
     with pytest.raises(FileNotFoundError, match='no encoder file'):
         resolve_encoder('nowhere/encoder.json')
+    with pytest.raises(ValueError, match="mode 'soft' there, 'hard' here"):
+        resolve_encoder(str(folder / 'encoder.json'), preset='bdq_hard')
+
+
+def test_an_encoder_is_found_in_a_checkpoint(tmp_path: Path) -> None:
+    state = BDQDataPreprocessor(dict(preset='bdq_hard', sigma=2.5)).state_dict(
+        prefix='data_preprocessor.'
+    )
+    torch.save(dict(state_dict=state), tmp_path / 'epoch_1.pth')
+    # What an older version wrote says nothing of the encoder.
+    torch.save(dict(state_dict=dict(state)), tmp_path / 'epoch_2.pth')
+    new, old = (str(tmp_path / name) for name in ('epoch_1.pth', 'epoch_2.pth'))
+    for audited in (resolve_encoder(new), resolve_encoder(old, preset='bdq_hard')):
+        assert audited.encoder.quantize.mode == 'hard'
+        assert audited.encoder.blur.sigma.item() == pytest.approx(2.5)
+    with pytest.raises(ValueError, match='--preset'):
+        resolve_encoder(old)
+    with pytest.raises(ValueError, match="mode 'hard' there, 'soft' here"):
+        resolve_encoder(new, preset='bdq')
 
 
 @TRANSFORMS.register_module(force=True)
@@ -181,35 +202,27 @@ def test_the_same_audit_serves_attributes(kth_data, tiny_panel, folders) -> None
     data = replace(kth_data, dataset=dataset)
     run_audit(build_encoder('pass_through'), CELL, data, tiny_panel, **folders)
     result = read_result(CELL.path(folders['results']))
-    figures = result['figures']['frame']
-    assert figures['figure'] == 'cmap' and {'macro_f1', 'chance_macro_f1'} <= set(figures)
-    assert figures['chance'] == pytest.approx(2 / 3, abs=1e-6)
-    assert 'bootstrap' in figures['interval']['method']
-    assert result['figures']['action']['figure'] == 'clip_top1'
     assert result['test']['identity_names'] == ['attribute 0', 'attribute 1']
     (row,) = pool([result])
-    assert row.leakage.value == figures['cmap'] and '| none | soft |' in audit_table([row])
+    assert row.leakage.figure == 'cmap' and row.action.figure == 'top1'
+    assert row.leakage.chance == pytest.approx(2 / 3, abs=1e-6)
+    assert 'bootstrap' in row.leakage.interval.method and row.accumulation() == []
+    assert '| none | soft |' in audit_table([row])
 
 
-def test_attributes_that_nobody_has_are_refused(kth_data, tiny_panel, folders) -> None:
+def test_attributes_that_nobody_has_are_refused(kth_data) -> None:
     pipeline = [*kth_data.dataset['pipeline'][:-1], dict(type='PackWithAttributes')]
-    dataset = dict(kth_data.dataset, pipeline=pipeline, subjects=['person01'])
-    data = replace(kth_data, dataset=dataset)
-    fold = load_fold(data.dataset, 'scenario', 1)
+    dataset = dict(kth_data.dataset, pipeline=pipeline)
+    fold = load_fold(dataset, 'subsequence', 1)
     assert fold.identities == ('attribute 0', 'attribute 1')
-    nobody = torch.zeros_like(fold.test.identities)
     with pytest.raises(ValueError, match='has none of the attributes'):
-        check_attributes(nobody, 'test')
+        check_attributes(torch.zeros_like(fold.test.identities), 'test')
 
 
 def test_batch_range_is_noted(kth_data, tiny_panel, folders) -> None:
     cell = replace(CELL, encoder='bdq_released', output='hard')
     encoder = output_forms(build_encoder('bdq_released'))['hard']
-    panel = load_like(tiny_panel)
+    panel = Panel('tiny', dict(template=tiny_panel.networks['template']))
     result = run_audit(encoder, cell, kth_data, panel, **folders)
-    assert any('batches of 16' in note for note in result['notes'])
-
-
-def load_like(panel: Panel) -> Panel:
-    networks = {k: dict(v, recipe=dict(v['recipe'], epochs=1)) for k, v in panel.networks.items()}
-    return replace(panel, networks=networks)
+    assert any('mixed by person' in note for note in result['notes'])
+    assert any('no camera can compute' in note for note in result['notes'])

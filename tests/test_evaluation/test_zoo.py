@@ -4,17 +4,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from bdq_plugin.encoders import build_encoder, load_zoo_encoder, read_zoo_file, save_encoder, zoo
+from bdq_plugin import encoder_file
+from bdq_plugin.encoders import build_encoder, load_zoo_encoder, read_zoo_file, save_encoder
 from bdq_plugin.evaluation.candidates import resolve_encoder
 from bdq_plugin.evaluation.publishing import publish
-from bdq_plugin.evaluation.results import FORMAT, FORMAT_VERSION, write_json
+from bdq_plugin.evaluation.results import write_json
+
+from ..audit_data import made_result
 
 
 @pytest.fixture(autouse=True)
 def own_zoo(tmp_path: Path, monkeypatch) -> Path:
     folder = tmp_path / 'zoo'
     folder.mkdir()
-    monkeypatch.setattr(zoo, 'FOLDER', folder)
+    monkeypatch.setattr(encoder_file, 'ZOO', folder)
     return folder
 
 
@@ -25,22 +28,7 @@ def trained(tmp_path: Path) -> Path:
 
 
 def write_audit(path: Path, encoder) -> Path:
-    write_json(
-        path,
-        dict(
-            format=FORMAT,
-            version=FORMAT_VERSION,
-            fingerprint='x',
-            cell=dict(output='soft'),
-            headline=dict(value=0.2),
-            figures={},
-            versions={},
-            encoder=dict(
-                config=encoder.config,
-                state={k: v.tolist() for k, v in encoder.state_dict().items()},
-            ),
-        ),
-    )
+    write_json(path, made_result(8, others=dict(template=12), encoder=encoder, output='soft'))
     return path
 
 
@@ -50,7 +38,11 @@ def test_published_encoders_load_by_name(trained: Path, own_zoo: Path, tmp_path:
     encoder = load_zoo_encoder('bdq_ixmas')
     assert encoder.blur.sigma.item() == pytest.approx(2.0)
     metadata = read_zoo_file('bdq_ixmas')['metadata']
-    assert metadata['protocol'] == 'take' and metadata['audit'][0]['headline']['value'] == 0.2
+    (said,) = metadata['audit']
+    assert metadata['protocol'] == 'take' and said['cell']['output'] == 'soft'
+    assert (said['strongest']['attacker'], said['strongest']['top1']) == ('template', 0.6)
+    assert (said['chosen']['attacker'], said['chosen']['top1']) == ('frame', 0.4)
+    assert said['strongest']['interval']['low'] < 0.6 and said['notes'] and said['caveat']
     assert resolve_encoder('bdq_ixmas').origin == dict(kind='zoo')
 
 

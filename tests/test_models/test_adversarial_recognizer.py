@@ -13,7 +13,11 @@ def config(**options):
             type='AdversarialRecognizer',
             alpha=2.0,
             data_preprocessor=dict(
-                type='BDQDataPreprocessor', encoder='bdq', mean=[128.0], std=[51.0]
+                type='BDQDataPreprocessor',
+                encoder='bdq',
+                mean=[128.0],
+                std=[51.0],
+                format_shape='NCTHW',
             ),
             recognizer=dict(
                 type='Recognizer3D',

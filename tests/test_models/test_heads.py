@@ -73,6 +73,19 @@ class TestPrivacyHead:
         head.predict_by_feat(logits, data)
         torch.testing.assert_close(data[0].pred_attribute_score, logits[0].sigmoid())
 
+    def test_one_attribute(self):
+        head, data = PrivacyHead(1, 4, attributes=True), samples([1, 0], 'gt_attributes')
+        losses = head.loss_by_feat(torch.tensor([[9.0], [9.0]]), data)
+        assert losses['loss_attributes'].item() == pytest.approx(4.5, abs=1e-3)
+        assert losses['attributes_acc'].item() == 0.5
+        head.predict_by_feat(torch.tensor([[9.0], [-9.0], [0.0], [0.0]]), data)
+        assert [sample.pred_attribute_score.tolist() for sample in data] == [[0.5], [0.5]]
+
+    def test_another_number_of_attributes(self):
+        head, data = PrivacyHead(3, 4, attributes=True), samples([[1, 0]], 'gt_attributes')
+        with pytest.raises(ValueError, match='have 2 attributes.*=3; set num_classes=2'):
+            head.loss_by_feat(torch.zeros(1, 3), data)
+
 
 class TestPrivacyRecognizer:
     def build(self):

@@ -10,7 +10,7 @@ import pytest
 from ..audit_data import audit_data
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
-TINY = ['panel.action.recipe.epochs=1', 'panel.frame.recipe.epochs=1']
+TINY = ['panel.action.recipe.max_epochs=1', 'panel.frame.recipe.max_epochs=1']
 
 
 def tool(name: str) -> SimpleNamespace | ModuleType:
@@ -25,9 +25,10 @@ def arguments(synthetic_kth, tmp_path: Path) -> list[str]:
     panel.write_text(
         """
 panel = dict(
-    action=dict(type='ClipAttacker', target='action', recipe=dict(epochs=2),
+    action=dict(type='ClipAttacker', target='action',
+                recipe=dict(first_round=1, max_epochs=2, batch_size=8),
                 backbone=dict(type='SmallConv3d', in_channels=1, channels=(8,), strides=(2,))),
-    frame=dict(type='FrameAttacker', recipe=dict(epochs=2),
+    frame=dict(type='FrameAttacker', recipe=dict(first_round=1, max_epochs=2, batch_size=8),
                backbone=dict(type='SmallConv2d', in_channels=1, channels=(8,), strides=(2,))))
 """
     )
@@ -37,7 +38,7 @@ panel = dict(
         '--panel',
         str(panel),
         '--protocol',
-        'scenario',
+        'subsequence',
         '--results',
         str(tmp_path / 'results'),
         '--work-dir',
@@ -46,14 +47,14 @@ panel = dict(
 
 
 def test_audit_from_preset_to_table(arguments: list[str], tmp_path: Path, capsys) -> None:
-    tool('audit').main(['--encoder', 'bdq', '--fold', '1', '2', *arguments, '--cfg-options', *TINY])
-    folder = tmp_path / 'results' / 'tiny_kth' / 'scenario'
+    tool('audit').main(['--encoder', 'bdq', '--fold', '1', *arguments, '--cfg-options', *TINY])
+    folder = tmp_path / 'results' / 'tiny_kth' / 'subsequence'
     names = {path.relative_to(folder).as_posix() for path in folder.rglob('*.json')}
-    assert names == {
-        f'fold{fold}/bdq-{output}-seed0-tiny.json' for fold in (1, 2) for output in ('soft', 'hard')
-    }
+    # Clear video comes first: an attacker that fails there says nothing about a code.
+    cells = ('pass_through-soft', 'bdq-soft', 'bdq-hard')
+    assert names == {f'fold1/{cell}-seed0-tiny.json' for cell in cells}
     result = json.loads((folder / 'fold1' / 'bdq-hard-seed0-tiny.json').read_text())
-    assert result['panel']['frame']['recipe']['epochs'] == 1
+    assert result['panel']['frame']['recipe']['max_epochs'] == 1
     assert 'test shares with train' in capsys.readouterr().out
 
     readme = tmp_path / 'README.md'
@@ -66,7 +67,7 @@ def test_audit_from_preset_to_table(arguments: list[str], tmp_path: Path, capsys
         '--data',
         'tiny_kth',
         '--protocol',
-        'scenario',
+        'subsequence',
     ]
     with pytest.raises(SystemExit, match='out of date'):
         tool('results_table').main([*options, '--check'])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / 'tools' / 'stress' / 'fuzz_videos.py'
-spec = importlib.util.spec_from_file_location('fuzz_videos', SCRIPT)
+STRESS = Path(__file__).resolve().parents[2] / 'tools' / 'stress'
+sys.path.insert(0, str(STRESS))
+spec = importlib.util.spec_from_file_location('fuzz_videos', STRESS / 'fuzz_videos.py')
 fuzz_videos = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(fuzz_videos)
+sys.path.remove(str(STRESS))
 
 SOURCES = (
     'kth/videos/person03_boxing_d4_uncomp.mp4',

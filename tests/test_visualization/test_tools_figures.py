@@ -74,12 +74,22 @@ def test_restoration_is_of_a_clip_that_the_attack_has_not_seen(synthetic_kth, tm
     config = tmp_path / 'tiny.py'
     config.write_text(audit_data(synthetic_kth, width=24))
     main, out = main_of('figures/contact_sheet.py'), tmp_path / 'sheet.png'
-    options = ['--restore', str(config), '--protocol', 'scenario', '--restore-epochs', '1']
-    # Fold 1 of this protocol holds the first scenario out.
+    options = ['--restore', str(config), '--protocol', 'subsequence']
+    options += ['--restore-epochs', '1']
+    # The fourth sub-sequence of each video tests, the first two train.
     main(['person01_boxing_d1_uncomp.avi', 'bdq', str(out), *options])
     assert matplotlib.image.imread(out).std() > 0.05
-    with pytest.raises(SystemExit, match='person01_boxing_d2_uncomp is not in the test split'):
-        main(['person01_boxing_d2_uncomp.avi', 'bdq', str(out), *options])
+    with pytest.raises(SystemExit, match='person01_running_d1_uncomp is not in the test split'):
+        main(['person01_running_d1_uncomp.avi', 'bdq', str(out), *options])
+
+
+def test_accumulation(write_audit, tmp_path):
+    write_audit('bdq', action=18, subject=8)
+    main, out = main_of('figures/accumulation.py'), tmp_path / 'figure.png'
+    main([str(out), '--results', str(tmp_path / 'results'), '--output', 'soft'])
+    assert out.stat().st_size > 5000
+    with pytest.raises(SystemExit, match=r'error: no audit result .* run tools/audit\.py first'):
+        main([str(out), '--results', str(tmp_path / 'results'), '--output', 'hard'])
 
 
 def test_report(finished_run, tmp_path, capsys):

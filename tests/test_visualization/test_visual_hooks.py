@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from mmaction.structures import ActionDataSample
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -31,9 +32,11 @@ def runner_of(encoder, max_epochs=4):
     """The parts of a Runner that the hook reads, on clips of noise."""
     generator = torch.Generator().manual_seed(0)
     clips = torch.randint(0, 256, (3, 1, 1, 5, 8, 10), generator=generator).to(torch.uint8)
-    dataset = [dict(inputs=clip) for clip in clips]
+    dataset = [dict(inputs=clip, data_samples=ActionDataSample()) for clip in clips]
     model = torch.nn.Module()
-    model.data_preprocessor = BDQDataPreprocessor(encoder, mean=[110.0], std=[38.0])
+    model.data_preprocessor = BDQDataPreprocessor(
+        encoder, mean=[110.0], std=[38.0], format_shape='NCTHW'
+    )
     loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
     lines = []
     return SimpleNamespace(

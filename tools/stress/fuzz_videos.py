@@ -1,25 +1,35 @@
 #!/usr/bin/env python3
-"""Read thousands of damaged copies of real videos: each is read right or refused, never more.
+"""Read thousands of damaged copies of videos: each is read right or refused, never more.
 
-    python tools/stress/fuzz_videos.py DATA --mutants 2000
+    python tools/stress/fuzz_videos.py DATA --mutants 5000
 
-Every mutant is read as a training reads it, by ``IsolatedVideo``: three clips, at the beginning, in
-the middle and at the end. Beside it PyAV decodes the file from the beginning, up to the first frame
-that FFmpeg calls damaged. Allowed: as many frames as that gives, with its pixels, or a
-``VideoError``; for a decoder that crashes or hangs in its own process, a ``VideoError`` too.
+The videos are those of a folder, and one of each kind of ``video_kinds.py``. Every mutant is read
+in three ways:
+
+- as a training reads it, by ``IsolatedVideo``: three clips, at the beginning, in the middle and at
+  the end;
+- as a camera's encoder reads it, by ``VideoSource``: all frames, one after another;
+- by PyAV alone, from the beginning up to the first frame that FFmpeg calls damaged.
+
+Allowed: as many frames as the last gives, with its pixels, or a ``VideoError``; for a decoder that
+crashes or hangs in its own process, a ``VideoError`` too. ``VideoSource`` gives the same frames,
+and then says so where FFmpeg, which paints damage over, would give more.
 
 Then the mutant is opened with the digest of the video that it was made of, as the annotation has
 it. Allowed: a ``VideoError`` where a byte has changed, else the frames of the original.
 
 Counted as faults: a crash of the reading process, a hang, any other exception, another number of
-frames, other pixels, a changed file that the digest lets through, and an unchanged one that it
-refuses.
+frames, other pixels, frames lost without a word, times that do not rise, a changed file that the
+digest lets through, and an unchanged one that it refuses.
+
+A run that was stopped goes on where it was when it is started again.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import multiprocessing
 import random
 import resource
@@ -27,28 +37,35 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+from video_kinds import write_kinds
 
 from bdq_plugin.engine.launch import write_json
 from bdq_plugin.version import __version__
 from bdq_plugin.video.container import VideoError
+from bdq_plugin.video.files import VIDEO_SUFFIXES
 from bdq_plugin.video.isolation import IsolatedVideo
+from bdq_plugin.video.pixels import RGBConverter
+from bdq_plugin.video.source import SourceError, VideoSource
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SUFFIXES = ('.avi', '.mp4')
-FAULTS = ('crash', 'hang', 'exception', 'wrong count', 'wrong pixels', 'change not seen')
+FAULTS = (
+    'crash', 'hang', 'exception', 'wrong count', 'wrong pixels', 'two readers', 'lost silently',
+    'times', 'change not seen',
+)  # fmt: skip
 # Of the reading process, which decodes too, as a check.
 MEMORY = 8 * 2**30
 CLIP_LEN = 16
 # Seconds that the decoding process may take; the whole mutant has --timeout.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def truncate(data: bytes, rng: random.Random) -> bytes:
@@ -106,6 +123,11 @@ def cut_out(data: bytes, rng: random.Random) -> bytes:
     return data[:first] + data[last:]
 
 
+def join(data: bytes, rng: random.Random) -> bytes:
+    """Another recording behind it, from somewhere on."""
+    return data + data[rng.choice([0, rng.randrange(len(data))]) :]
+
+
 def noise(data: bytes, rng: random.Random) -> bytes:
     return rng.randbytes(rng.randrange(1, 65536))
 
@@ -123,28 +145,33 @@ def _flip(data: bytes, rng: random.Random, end: int) -> bytes:
 
 MUTATIONS: tuple[Callable[[bytes, random.Random], bytes], ...] = (
     truncate, truncate_head, empty, flip_bits, flip_head, flip_tail, huge_size, more_frames,
-    cut_out, noise, wrong_extension,
+    cut_out, join, noise, wrong_extension,
 )  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('videos', help='folder of real videos, searched recursively')
-    parser.add_argument('--mutants', type=int, default=2000)
+    parser.add_argument('--mutants', type=int, default=5000)
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--timeout', type=float, default=60, help='seconds until it is a hang')
+    parser.add_argument('--timeout', type=float, default=300, help='seconds until it is a hang')
     parser.add_argument('--processes', type=int, default=1)
     parser.add_argument('--keep', help='folder for the mutants that were faults')
     parser.add_argument('--out', default=REPOSITORY / 'results' / 'stress' / 'fuzz_videos.json')
     args = parser.parse_args()
-    sources = sorted(p for p in Path(args.videos).rglob('*') if p.suffix in SUFFIXES)
+    sources = sorted(p for p in Path(args.videos).rglob('*') if p.suffix.lower() in VIDEO_SUFFIXES)
     if not sources:
-        raise SystemExit(f'no video in {args.videos}: give a folder of {" and ".join(SUFFIXES)}')
+        raise SystemExit(f'no video in {args.videos}: give a folder of real ones')
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix='bdq_fuzz_') as folder:
-        results = read_all(
-            [make_mutant(i, sources, Path(folder), args.seed) for i in range(args.mutants)], args
-        )
+        sources += write_kinds(Path(folder, 'kinds'))
+        mutants = [make_mutant(i, sources, Path(folder), args.seed) for i in range(args.mutants)]
+        progress = Progress(Path(args.out), args.seed, [path.name for path in sources])
+        known = progress.results()
+        waiting = [mutant for mutant in mutants if mutant['index'] not in known]
+        for result in read_all(waiting, args):
+            progress.add(result)
+        results = [progress.results()[mutant['index']] for mutant in mutants]
     outcomes = Counter(result['outcome'] for result in results)
     faults = [result for result in results if result['outcome'] in FAULTS]
     by_mutation: dict[str, Counter] = {}
@@ -170,6 +197,7 @@ def main() -> None:
             versions=dict(bdq_plugin=__version__, av=av.__version__),
         ),
     )
+    progress.path.unlink()
     print(f'{len(results)} mutants: {dict(outcomes)}: {args.out}')
     sys.exit(bool(faults))
 
@@ -186,7 +214,7 @@ def make_mutant(index: int, sources: list[Path], folder: Path, seed: int) -> dic
     source = sources[(index // len(MUTATIONS)) % len(sources)]
     suffix = source.suffix
     if mutation is wrong_extension:
-        others = [s for s in (*SUFFIXES, '.mkv', '.png', '.txt') if s != suffix]
+        others = [s for s in ('.avi', '.mp4', '.mkv', '.ts', '.png', '.txt') if s != suffix]
         suffix = random.Random(f'{seed}/{index}').choice(others)
     return dict(
         index=index,
@@ -204,10 +232,31 @@ def write_mutant(mutant: dict[str, Any]) -> None:
     mutant['path'].write_bytes(data)
 
 
-def read_all(mutants: list[dict[str, Any]], args: argparse.Namespace) -> list[dict[str, Any]]:
+class Progress:
+    """What has become of the mutants so far, in a file beside the result."""
+
+    def __init__(self, out: Path, seed: int, sources: list[str]) -> None:
+        self.path = out.with_suffix('.part')
+        head = json.dumps([seed, sources, __version__, av.__version__])
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        if lines[:1] != [head]:
+            self.path.write_text(f'{head}\n')
+
+    def results(self) -> dict[int, dict[str, Any]]:
+        """By index of the mutant."""
+        found = map(json.loads, self.path.read_text().splitlines()[1:])
+        return {result['index']: result for result in found}
+
+    def add(self, result: dict[str, Any]) -> None:
+        """Keep a result."""
+        with self.path.open('a') as file:
+            file.write(f'{json.dumps(result)}\n')
+
+
+def read_all(mutants: list[dict[str, Any]], args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Read every mutant in ``args.processes`` processes, each replaced when it dies or hangs."""
     readers = [Reader() for _ in range(args.processes)]
-    waiting, results = list(reversed(mutants)), []
+    waiting, done = list(reversed(mutants)), 0
     while waiting or any(reader.mutant for reader in readers):
         for reader in readers:
             if reader.mutant is None and waiting:
@@ -220,12 +269,12 @@ def read_all(mutants: list[dict[str, Any]], args: argparse.Namespace) -> list[di
                 Path(args.keep).mkdir(parents=True, exist_ok=True)
                 (Path(args.keep) / path.name).write_bytes(path.read_bytes())
             path.unlink()
-            results.append(result)
-            if len(results) % 100 == 0:
-                print(f'{len(results)} of {len(mutants)}', flush=True)
+            yield result
+            done += 1
+            if done % 100 == 0:
+                print(f'{done} of {len(mutants)}', flush=True)
     for reader in readers:
         reader.stop()
-    return sorted(results, key=lambda result: result['index'])
 
 
 class Reader:
@@ -292,27 +341,69 @@ def serve(pipe: Connection) -> None:
 def read(path: str, source: str) -> dict[str, Any]:
     """The outcome of one mutant."""
     try:
-        return check_clips(path, source) or check_digest(path, source)
+        return check_readers(path, source) or check_digest(path, source)
     except VideoError as error:
         return check_digest(path, source, str(error).replace(path, 'FILE')[:200])
     except Exception as error:
         return dict(outcome='exception', detail=f'{type(error).__name__}: {error}'[:200])
 
 
-def check_clips(path: str, source: str) -> dict[str, Any] | None:
-    """A fault, or None where the clips are what sequential decoding gives."""
-    video = IsolatedVideo(path, timeout=PATIENCE)
-    length = len(video)
+def check_readers(path: str, source: str) -> dict[str, Any] | None:
+    """A fault, or None where both readers give what sequential decoding gives."""
+    try:
+        video = IsolatedVideo(path, timeout=PATIENCE)
+        length = len(video)
+    except VideoError as error:
+        was_contained = 'the decoder crashed' in str(error) or 'took longer' in str(error)
+        if not was_contained and is_streamed(path):
+            return dict(outcome='two readers', detail=f'streamed, but not read: {error}'[:200])
+        raise
     clips = [clip for clip in clips_of(original(source)[0]) if clip[-1] < length]
-    clips += clips_of(length)[-1:]
-    clips = [clip for clip in clips if clip]
-    decodable, expected = decode_from_the_beginning(path, {i for clip in clips for i in clip})
+    clips = [clip for clip in clips + clips_of(length)[-1:] if clip]
+    wanted = {i for clip in clips for i in clip}
+    decodable, expected = decode_from_the_beginning(path, wanted)
     if length != decodable:
         return dict(outcome='wrong count', detail=f'{length} frames, {decodable} can be decoded')
     for clip in clips:
-        frames = video.get_batch(clip)
+        try:
+            frames = video.get_batch(clip)
+        except VideoError:
+            if len({expected[i].shape for i in clip}) == 1:
+                raise
+            continue  # its frames change size on the way
         if not all(np.array_equal(a, expected[i]) for a, i in zip(frames, clip, strict=True)):
             return dict(outcome='wrong pixels', detail=f'frames {clip[0]} to {clip[-1]}')
+    return check_stream(path, length, expected)
+
+
+def is_streamed(path: str) -> bool:
+    """Whether the camera's reader gives a frame."""
+    try:
+        with VideoSource(path, grey=False) as stream:
+            next(iter(stream))
+    except VideoError:
+        return False
+    return True
+
+
+def check_stream(path: str, length: int, expected: dict[int, np.ndarray]) -> dict[str, Any] | None:
+    """A fault, or None where ``VideoSource`` gives the same frames."""
+    count, times, end = 0, [-1], ''
+    try:
+        with VideoSource(path, grey=False) as stream:
+            for time_ms, pixels in stream:
+                if count in expected and not np.array_equal(pixels, expected[count]):
+                    return dict(outcome='two readers', detail=f'frame {count} has other pixels')
+                times.append(time_ms)
+                count += 1
+    except SourceError as error:
+        end = str(error)
+    if any(a >= b for a, b in pairwise(times)):
+        return dict(outcome='times', detail='they do not rise')
+    if count != length and 'changes from' not in end:
+        return dict(outcome='two readers', detail=f'{length} frames in training, {count} streamed')
+    if not end and (painted := count_painted(path)) > count:
+        return dict(outcome='lost silently', detail=f'{count} frames, FFmpeg paints {painted}')
     return None
 
 
@@ -356,21 +447,58 @@ def original(source: str) -> tuple[int, str, dict[int, np.ndarray]]:
 def decode_from_the_beginning(path: str, wanted: set[int]) -> tuple[int, dict[int, np.ndarray]]:
     """Number of frames before the first damaged one, and the ``wanted`` ones; PyAV, no seeking."""
     found: dict[int, np.ndarray] = {}
-    length = 0
+    length, to_rgb = 0, RGBConverter()
     try:
-        with av.open(path, metadata_errors='replace') as container:
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1
-            stream.codec_context.options = {'err_detect': 'explode'}
-            for frame in container.decode(stream):
-                if frame.is_corrupt:
-                    break
-                if length in wanted:
-                    found[length] = frame.to_ndarray(format='rgb24')
-                length += 1
+        for frame in decode_plainly(path, {'err_detect': 'explode'}):
+            if frame.is_corrupt:
+                break
+            if length in wanted:
+                found[length] = to_rgb(frame)
+            length += 1
     except av.error.FFmpegError:
         pass
     return length, found
+
+
+def count_painted(path: str) -> int:
+    """Number of frames where damage is painted over, up to what ends even that."""
+    count = 0
+    try:
+        for _ in decode_plainly(path, {}):
+            count += 1
+    except av.error.FFmpegError:
+        pass
+    return count
+
+
+def decode_plainly(path: str, options: dict[str, str]) -> Iterator[av.VideoFrame]:
+    """Frames of the stream that FFmpeg's command line takes."""
+    with av.open(path, metadata_errors='replace') as container:
+        videos = [s for s in container.streams.video if s.codec_context is not None]
+        videos = [s for s in videos if not s.disposition & av.stream.Disposition.attached_pic]
+        stream = max(
+            videos,
+            key=lambda s: (
+                bool(s.disposition & av.stream.Disposition.default),
+                s.codec_context.width * s.codec_context.height,
+                -s.index,
+            ),
+        )
+        codec = stream.codec_context
+        codec.thread_count, codec.options = 1, options
+        may_begin_anywhere = container.format.name in ('mpegts', 'mpeg')
+        begun = failed = False
+        for packet in container.demux(stream):
+            if packet.is_keyframe and not begun:
+                begun = True
+                if failed:
+                    codec.flush_buffers()
+            try:
+                yield from codec.decode(packet)
+            except av.error.FFmpegError:
+                if begun or not may_begin_anywhere:
+                    raise
+                failed = True
 
 
 if __name__ == '__main__':

@@ -30,7 +30,6 @@ GUARDS = (
     guards.ThresholdGuard,
     guards.DeadEncoderGuard,
     guards.AttackerGuard,
-    guards.AlphaGuard,
 )
 # All that a runner, an optimiser or an encoder calls of a guard.
 CALLS = (

@@ -1,40 +1,22 @@
-"""Trained encoders by name. Each is a JSON file of this folder, in the format of :mod:`..files`.
+"""Trained encoders by name. Each is a JSON file of this folder; see :mod:`bdq_plugin.encoder_file`.
 
 A file holds the encoder's arguments and numbers, and in its metadata the data set, protocol, recipe
-and audit result. ``tools/publish_encoder.py`` writes them. JSON can carry no code.
+and audit result. ``tools/publish_encoder.py`` writes them; ``cards`` holds their privacy cards.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
+from ...encoder_file import read_encoder_file, zoo_names, zoo_path
 from ..base import ClipEncoder
-from ..files import load_encoder, read_encoder_file
+from ..files import load_encoder
 
-FOLDER = Path(__file__).parent
+# NAME.md and NAME.eval_results.yaml: what was measured of each (tools/privacy_card.py).
+CARDS = Path(__file__).with_name('cards')
 
-_NAME = re.compile(r'[a-z0-9_]+')
-
-
-def zoo_path(name: str) -> Path:
-    """File of an encoder of the zoo, there or not.
-
-    Raises:
-        ValueError: a name that is more than lower case letters, digits and ``_``.
-    """
-    if not _NAME.fullmatch(name):
-        raise ValueError(
-            f"'{name}' is no zoo name: use lower case letters, digits and '_', such as "
-            "'bdq_hard_ixmas_take'"
-        )
-    return FOLDER / f'{name}.json'
-
-
-def zoo_names() -> list[str]:
-    """Names of all encoders of the zoo."""
-    return sorted(path.stem for path in FOLDER.glob('*.json'))
+__all__ = ['CARDS', 'load_zoo_encoder', 'read_zoo_file', 'zoo_names', 'zoo_path']
 
 
 def read_zoo_file(name: str) -> dict[str, Any]:

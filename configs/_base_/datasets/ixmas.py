@@ -1,11 +1,6 @@
 # IXMAS at 224 pixels, 24 consecutive frames, six actions of ten people. Protocol 'take': two takes
 # to train on, one to test (folds 1 to 3). It has no validation split: validation shows the test
 # split and chooses nothing. The other protocols are 'seed', 'subject' and 'view'.
-data_root = 'data/ixmas/raw'
-ann_file = 'data/ixmas/annotations.csv'
-protocol = 'take'
-fold = 3
-
 train_pipeline = [
     dict(type='ClipInit'),
     dict(type='SampleFrames', clip_len=24, frame_interval=1, num_clips=1),
@@ -36,10 +31,10 @@ test_pipeline = [
 ]
 dataset = dict(
     type='IXMASDataset',
-    ann_file=ann_file,
-    data_prefix=dict(video=data_root),
-    protocol=protocol,
-    fold=fold,
+    ann_file='data/ixmas/annotations.csv',
+    data_prefix=dict(video='data/ixmas/raw'),
+    protocol='take',
+    fold=3,
     actions='six',
     min_frames=24,
 )
@@ -49,19 +44,13 @@ train_dataloader = dict(
     persistent_workers=False,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(split='train', pipeline=train_pipeline, **dataset),
+    dataset=dict(dataset, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(split='test', pipeline=test_pipeline, test_mode=True, **dataset),
+    dataset=dict(dataset, split='test', pipeline=test_pipeline, test_mode=True),
 )
-test_dataloader = dict(
-    batch_size=8,
-    num_workers=4,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(split='test', pipeline=test_pipeline, test_mode=True, **dataset),
-)
+test_dataloader = val_dataloader

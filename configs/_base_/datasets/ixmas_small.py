@@ -1,10 +1,5 @@
 # IXMAS as it is, 48 x 64 pixels and grey, 16 frames over the whole clip: for small networks on a
 # CPU. Protocol 'take' has no validation split: validation shows the test split, chooses nothing.
-data_root = 'data/ixmas/raw'
-ann_file = 'data/ixmas/annotations.csv'
-protocol = 'take'
-fold = 3
-
 train_pipeline = [
     dict(type='ClipInit'),
     dict(type='UniformSample', clip_len=16),
@@ -25,10 +20,10 @@ test_pipeline = [
 ]
 dataset = dict(
     type='IXMASDataset',
-    ann_file=ann_file,
-    data_prefix=dict(video=data_root),
-    protocol=protocol,
-    fold=fold,
+    ann_file='data/ixmas/annotations.csv',
+    data_prefix=dict(video='data/ixmas/raw'),
+    protocol='take',
+    fold=3,
     actions='six',
     min_frames=16,
     cache=True,
@@ -39,13 +34,13 @@ train_dataloader = dict(
     persistent_workers=False,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(split='train', pipeline=train_pipeline, **dataset),
+    dataset=dict(dataset, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=16,
     num_workers=0,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(split='test', pipeline=test_pipeline, test_mode=True, **dataset),
+    dataset=dict(dataset, split='test', pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader

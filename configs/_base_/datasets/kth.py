@@ -1,10 +1,5 @@
 # KTH at 224 pixels, 32 consecutive frames. The protocol is the earlier reproduction's; the others
 # are 'scenario' (folds 1 to 4), 'official' and 'random60'.
-data_root = 'data/kth/videos'
-ann_file = 'data/kth/annotations.csv'
-protocol = 'subsequence'
-fold = 1
-
 train_pipeline = [
     dict(type='ClipInit'),
     dict(type='SampleFrames', clip_len=32, frame_interval=1, num_clips=1),
@@ -35,10 +30,10 @@ test_pipeline = [
 ]
 dataset = dict(
     type='KTHDataset',
-    ann_file=ann_file,
-    data_prefix=dict(video=data_root),
-    protocol=protocol,
-    fold=fold,
+    ann_file='data/kth/annotations.csv',
+    data_prefix=dict(video='data/kth/videos'),
+    protocol='subsequence',
+    fold=1,
     min_frames=32,
 )
 train_dataloader = dict(
@@ -47,19 +42,13 @@ train_dataloader = dict(
     persistent_workers=False,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(split='train', pipeline=train_pipeline, **dataset),
+    dataset=dict(dataset, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(split='val', pipeline=test_pipeline, test_mode=True, **dataset),
+    dataset=dict(dataset, split='val', pipeline=test_pipeline, test_mode=True),
 )
-test_dataloader = dict(
-    batch_size=8,
-    num_workers=4,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(split='test', pipeline=test_pipeline, test_mode=True, **dataset),
-)
+test_dataloader = dict(val_dataloader, dataset=dict(val_dataloader['dataset'], split='test'))

@@ -1,9 +1,4 @@
 # KTH at 64 x 48 pixels and grey, 16 frames over the whole sub-sequence: for small networks.
-data_root = 'data/kth/videos'
-ann_file = 'data/kth/annotations.csv'
-protocol = 'subsequence'
-fold = 1
-
 train_pipeline = [
     dict(type='ClipInit'),
     dict(type='UniformSample', clip_len=16),
@@ -26,10 +21,10 @@ test_pipeline = [
 ]
 dataset = dict(
     type='KTHDataset',
-    ann_file=ann_file,
-    data_prefix=dict(video=data_root),
-    protocol=protocol,
-    fold=fold,
+    ann_file='data/kth/annotations.csv',
+    data_prefix=dict(video='data/kth/videos'),
+    protocol='subsequence',
+    fold=1,
     min_frames=16,
 )
 train_dataloader = dict(
@@ -38,19 +33,13 @@ train_dataloader = dict(
     persistent_workers=False,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(split='train', pipeline=train_pipeline, **dataset),
+    dataset=dict(dataset, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=16,
     num_workers=2,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(split='val', pipeline=test_pipeline, test_mode=True, **dataset),
+    dataset=dict(dataset, split='val', pipeline=test_pipeline, test_mode=True),
 )
-test_dataloader = dict(
-    batch_size=16,
-    num_workers=2,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(split='test', pipeline=test_pipeline, test_mode=True, **dataset),
-)
+test_dataloader = dict(val_dataloader, dataset=dict(val_dataloader['dataset'], split='test'))

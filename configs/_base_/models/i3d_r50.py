@@ -1,5 +1,5 @@
 # The paper's action network: an I3D-style inflated ResNet-50, Kinetics weights.
-action_network = dict(
+i3d_r50 = dict(
     type='Recognizer3D',
     backbone=dict(
         type='ResNet3d',
@@ -25,7 +25,7 @@ action_network = dict(
         average_clips='prob',
     ),
 )
-action_weights = (
+i3d_r50_weights = (
     'https://download.openmmlab.com/mmaction/v1.0/recognition/i3d/'
     'i3d_imagenet-pretrained-r50_8xb8-32x2x1-100e_kinetics400-rgb/'
     'i3d_imagenet-pretrained-r50_8xb8-32x2x1-100e_kinetics400-rgb_20220812-e213c223.pth'

@@ -1,5 +1,5 @@
 # SlowOnly ResNet-50, Kinetics weights.
-action_network = dict(
+slowonly_r50 = dict(
     type='Recognizer3D',
     backbone=dict(
         type='ResNet3dSlowOnly',
@@ -23,7 +23,7 @@ action_network = dict(
         average_clips='prob',
     ),
 )
-action_weights = (
+slowonly_r50_weights = (
     'https://download.openmmlab.com/mmaction/v1.0/recognition/slowonly/'
     'slowonly_r50_8xb16-8x8x1-256e_kinetics400-rgb/'
     'slowonly_r50_8xb16-8x8x1-256e_kinetics400-rgb_20220901-2132fc87.pth'

@@ -1,5 +1,5 @@
 # Six-layer networks for grey frames of 48 x 64 pixels; they learn IXMAS in minutes on two cores.
-action_network = dict(
+small_action = dict(
     type='Recognizer3D',
     backbone=dict(type='SmallConv3d', in_channels=1),
     cls_head=dict(
@@ -12,6 +12,10 @@ action_network = dict(
         average_clips='prob',
     ),
 )
-privacy_network = dict(type='PrivacyRecognizer', backbone=dict(type='SmallConv2d', in_channels=1))
+small_privacy = dict(
+    type='PrivacyRecognizer',
+    backbone=dict(type='SmallConv2d', in_channels=1),
+    cls_head=dict(type='PrivacyHead', in_channels=96),
+)
 # One channel: the first of Kinetics' statistics.
 grey = dict(mean=[110.64], std=[38.76])

@@ -1,5 +1,5 @@
 # TSM ResNet-50, Kinetics weights: a 2D network over 8 frames of the encoded clip.
-action_network = dict(
+tsm_r50 = dict(
     type='Recognizer2D',
     backbone=dict(
         type='ResNetTSM',
@@ -24,7 +24,7 @@ action_network = dict(
         average_clips='prob',
     ),
 )
-action_weights = (
+tsm_r50_weights = (
     'https://download.openmmlab.com/mmaction/v1.0/recognition/tsm/'
     'tsm_imagenet-pretrained-r50_8xb16-1x1x8-50e_kinetics400-rgb/'
     'tsm_imagenet-pretrained-r50_8xb16-1x1x8-50e_kinetics400-rgb_20220831-64d69186.pth'

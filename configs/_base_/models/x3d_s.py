@@ -1,5 +1,5 @@
 # X3D-S, Kinetics weights.
-action_network = dict(
+x3d_s = dict(
     type='Recognizer3D',
     backbone=dict(type='X3D', gamma_w=1, gamma_b=2.25, gamma_d=2.2),
     cls_head=dict(
@@ -13,7 +13,7 @@ action_network = dict(
         average_clips='prob',
     ),
 )
-action_weights = (
+x3d_s_weights = (
     'https://download.openmmlab.com/mmaction/v1.0/recognition/x3d/facebook/'
     'x3d_s_13x6x1_facebook-kinetics400-rgb_20201027-623825a0.pth'
 )

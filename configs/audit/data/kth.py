@@ -1,4 +1,5 @@
-# KTH for the audit: 16 frames over the whole sub-sequence at half size, 80 x 60, grey.
+# KTH for the audit: the middle of each sub-sequence, up to 48 frames as a camera sends them, at
+# half size, 80 x 60, grey.
 dataset = dict(
     type='KTHDataset',
     ann_file='data/kth/annotations.csv',
@@ -6,7 +7,7 @@ dataset = dict(
     min_frames=16,
     pipeline=[
         dict(type='ClipInit'),
-        dict(type='UniformSample', clip_len=16, num_clips=1, test_mode=True),
+        dict(type='AllFrames', max_frames=48),
         dict(type='ClipDecode'),
         dict(type='Resize', scale=(80, 60), keep_ratio=False),
         dict(type='ToGray'),
@@ -14,6 +15,7 @@ dataset = dict(
         dict(type='PackSubjectInputs'),
     ],
 )
+sampling = dict(kind='consecutive')
 # One channel: the first of Kinetics' statistics, as in training (_base_/models/small.py).
 mean = [110.64]
 std = [38.76]

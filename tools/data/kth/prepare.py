@@ -7,32 +7,19 @@ Example:
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 
 from bdq_plugin.datasets.kth import KTH_INDEX
 from bdq_plugin.datasets.preparation import prepare_kth
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('raw_dir', help='folder of the videos, flat or one folder an action')
-    parser.add_argument('--sequences', default=KTH_INDEX, help='00sequences.txt (one is shipped)')
-    parser.add_argument('--out', required=True, help='annotation file (CSV) to write')
-    parser.add_argument('--overwrite', action='store_true', help='replace the file if it exists')
-    return parser.parse_args(argv)
+from bdq_plugin.datasets.preparation.command import parser_of, run
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    args = parse_args(argv)
-    try:
-        print(prepare_kth(args.raw_dir, args.out, args.sequences, args.overwrite))
-    except (OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
-    print(f'wrote {args.out}')
+    parser = parser_of(__doc__)
+    parser.add_argument('raw_dir', help='folder of the videos, flat or one folder an action')
+    parser.add_argument('--sequences', default=KTH_INDEX, help='00sequences.txt (one is shipped)')
+    args = parser.parse_args(argv)
+    run(prepare_kth, args, args.raw_dir, index=args.sequences)
 
 
 if __name__ == '__main__':

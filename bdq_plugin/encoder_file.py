@@ -1,0 +1,98 @@
+"""The file of a trained encoder, without torch: which file a name means, and what it says.
+
+A file is JSON and can carry no code::
+
+    {"format": "bdq-encoder", "version": 1,
+     "type": "BDQEncoder",  class of the encoder
+     "config": {...},       arguments that build it
+     "state": {...},        its numbers by their names, lists of lists
+     "metadata": {...}}     data set, protocol, recipe, audit
+
+Encoders that come with the package are such files, too: the zoo.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+FORMAT = 'bdq-encoder'
+FORMAT_VERSION = 1
+ZOO = Path(__file__).parent / 'encoders' / 'zoo'
+
+_ZOO_NAME = re.compile(r'[a-z0-9_]+')
+
+
+def zoo_path(name: str) -> Path:
+    """File of an encoder of the zoo, there or not.
+
+    Raises:
+        ValueError: a name that is more than lower case letters, digits and ``_``.
+    """
+    if not _ZOO_NAME.fullmatch(name):
+        raise ValueError(
+            f"'{name}' is no zoo name: use lower case letters, digits and '_', such as "
+            "'bdq_hard_ixmas_take'"
+        )
+    return ZOO / f'{name}.json'
+
+
+def zoo_names() -> list[str]:
+    """Names of all encoders of the zoo."""
+    return sorted(path.stem for path in ZOO.glob('*.json'))
+
+
+def find_encoder(source: str | os.PathLike) -> Path:
+    """The file that a zoo name or a path means: the one place that decides it.
+
+    Raises:
+        FileNotFoundError: neither.
+    """
+    name = os.fspath(source)
+    if name in zoo_names():
+        return zoo_path(name)
+    path = Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'no encoder file {path}: train one first, or name one of the zoo '
+            f'({", ".join(zoo_names()) or "which is empty"})'
+        )
+    return path
+
+
+def read_encoder_file(source: str | os.PathLike) -> dict[str, Any]:
+    """Read and check an encoder's file.
+
+    Args:
+        source: a path, or a name of the zoo.
+
+    Returns:
+        ``type``, ``config``, ``state`` and ``metadata``, as above.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not an encoder file, or one of another version.
+    """
+    path = find_encoder(source)
+    try:
+        document = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f'{path} is not an encoder file: {error}') from error
+    if not isinstance(document, dict) or document.get('format') != FORMAT:
+        raise ValueError(f'{path} is not an encoder file: it lacks "format": "{FORMAT}"')
+    if document.get('version') != FORMAT_VERSION:
+        raise ValueError(
+            f'{path} has version {document.get("version")}, this package reads {FORMAT_VERSION}'
+        )
+    document.setdefault('metadata', {})
+    kinds = dict(type=str, config=dict, state=dict, metadata=dict)
+    wrong = [name for name, kind in kinds.items() if not isinstance(document.get(name), kind)]
+    if wrong:
+        raise ValueError(
+            f'{path} has no readable {", ".join(wrong)}: write it anew with '
+            'bdq_plugin.encoders.save_encoder'
+        )
+    return document

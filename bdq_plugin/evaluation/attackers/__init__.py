@@ -1,0 +1,27 @@
+"""The panel: who tries to recognise people in encoded clips, each a class and a line of config."""
+
+from .base import ATTACKERS, Answer, Attacker, Fit
+from .inversion import InversionAttacker
+from .networks import ClipAttacker, FrameAttacker, LinearProbe, NetworkAttacker
+from .pretrained import PretrainedAttacker
+from .sequences import RecurrentAttacker, SequenceAttacker, TransformerAttacker
+from .templates import TemplateAttacker
+from .texture import TextureAttacker
+
+__all__ = [
+    'ATTACKERS',
+    'Answer',
+    'Attacker',
+    'ClipAttacker',
+    'Fit',
+    'FrameAttacker',
+    'InversionAttacker',
+    'LinearProbe',
+    'NetworkAttacker',
+    'PretrainedAttacker',
+    'RecurrentAttacker',
+    'SequenceAttacker',
+    'TemplateAttacker',
+    'TextureAttacker',
+    'TransformerAttacker',
+]

@@ -1,2 +1,0 @@
-# Clear video: the baseline without an encoder.
-encoder = dict(preset='pass_through')

@@ -1,0 +1,15 @@
+# Stage 2 with six-layer networks: a fresh action network on a frozen encoder. The recipe
+# says whose.
+_base_ = ['../default_runtime.py', '../models/small.py', '../schedules/retrain_small.py']
+model = dict(
+    data_preprocessor=dict(
+        type='BDQDataPreprocessor',
+        encoder=dict(),
+        format_shape='NCTHW',
+        frozen=True,
+        **_base_.grey,
+    ),
+    **_base_.small_action,
+)
+val_evaluator = [_base_.action_metric]
+test_evaluator = val_evaluator

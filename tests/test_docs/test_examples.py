@@ -1,0 +1,66 @@
+"""docs/examples: each trains for an epoch on a tiny folder of synthetic videos."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from bdq_plugin.engine.launch import load_config, train
+from tests.game import REPOSITORY
+
+EXAMPLES = REPOSITORY / 'docs' / 'examples'
+
+
+@pytest.fixture
+def run(synthetic_own, tmp_path):
+    """Train an example for an epoch; give its metrics and what it wrote of itself."""
+
+    def run(name, annotation=synthetic_own.annotation):
+        options = {'ann_file': str(annotation), 'data_root': str(synthetic_own.root)}
+        options['max_epochs'] = 1
+        for split in ('train', 'val', 'test'):
+            loader = f'{split}_dataloader'
+            options[f'{loader}.batch_size'] = 4
+            options[f'{loader}.dataset.min_frames'] = 20
+            options[f'{loader}.dataset.pipeline.1.clip_len'] = 17
+        cfg = load_config(str(EXAMPLES / name), options=options, work_dir=str(tmp_path / 'run'))
+        metrics = train(cfg)
+        return metrics, json.loads((tmp_path / 'run' / 'metrics.json').read_text()), cfg
+
+    return run
+
+
+def test_another_privacy_label(run, synthetic_own, tmp_path):
+    header, *lines = synthetic_own.annotation.read_text().splitlines()
+    hands = ['left' if 'anna' in line else 'right' for line in lines]
+    marked = [f'{line},{hand}' for line, hand in zip(lines, hands, strict=True)]
+    (tmp_path / 'hands.csv').write_text('\n'.join([f'{header},hand', *marked]))
+    metrics, _, cfg = run('own_privacy_label.py', tmp_path / 'hands.csv')
+    assert cfg.model.privacy.cls_head.num_classes == 2
+    assert metrics['privacy/chance'] == 0.5
+    with pytest.raises(ValueError, match="privacy='hand' needs a value of hand for every clip"):
+        run('own_privacy_label.py')
+
+
+def test_an_encoder(run, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    metrics, document, _ = run('own_encoder_config.py')
+    assert document['encoder'] == dict(threshold=0.04)
+    assert 0 <= metrics['action/top1'] <= 1
+    from own_encoder import EventEncoder
+
+    encoder = EventEncoder(0.1)
+    clip = torch.tensor([0.0, 0.05, 0.5, 0.1]).view(1, 1, 4, 1, 1).requires_grad_()
+    assert encoder(clip).flatten().tolist() == [0, 1, -1]
+    assert encoder.codes(clip).flatten().tolist() == [1, 2, 0]
+    encoder(clip).sum().backward()
+    assert clip.grad.flatten().tolist() == [-1, 0, 0, 1]
+
+
+def test_another_recognizer(run):
+    metrics, _, cfg = run('another_recognizer.py')
+    assert cfg.model.recognizer.backbone.type == 'X3D'
+    assert cfg.model.recognizer.cls_head.num_classes == 2
+    assert 0 <= metrics['action/top1'] <= 1

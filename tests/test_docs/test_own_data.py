@@ -1,0 +1,81 @@
+"""docs/own_data.md: its commands, as they stand, on a tiny folder of synthetic videos."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import runpy
+import shlex
+import sys
+
+from bdq_plugin.datasets.annotations import read_annotations
+from tests.game import REPOSITORY
+
+PAGE = (REPOSITORY / 'docs' / 'own_data.md').read_text()
+# What makes a command quick.
+QUICK = {
+    'make_folder.py': ['--actions', 'handwaving', 'walking', '--frames', '34'],
+    'train.py': ['max_epochs=1'],
+}
+
+
+def commands():
+    """The command lines of the page, in their order, as lists of words."""
+    blocks = re.findall(r'^```bash\n(.*?)^```', PAGE, re.DOTALL | re.MULTILINE)
+    lines = '\n'.join(blocks).replace('\\\n', ' ').splitlines()
+    return [shlex.split(line) for line in lines if line.strip()]
+
+
+def test_commands(tmp_path, monkeypatch, capfd):
+    for name in ('tools', 'bdq_plugin'):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    monkeypatch.chdir(tmp_path)
+    ran = []
+    for python, tool, *arguments in commands():
+        assert python == 'python'
+        name = tool.rpartition('/')[2]
+        if name == 'audit.py':
+            continue
+        more = list(QUICK.get(name, []))
+        if name == 'train.py' and '--cfg-options' not in arguments:
+            more.insert(0, '--cfg-options')
+        arguments = [word.replace('epoch_80.pth', 'epoch_1.pth') for word in arguments]
+        monkeypatch.setattr(sys, 'argv', [tool, *arguments, *more])
+        capfd.readouterr()
+        try:
+            runpy.run_path(tool, run_name='__main__')
+        except SystemExit as stop:
+            assert not stop.code, (tool, stop.code, capfd.readouterr().err[-2000:])
+        ran.append(name)
+    assert ran == [
+        'make_folder.py', 'prepare.py', 'train.py', 'train.py', 'train.py',
+        'encode_video.py', 'recognize.py',
+    ]  # fmt: skip
+    answer = capfd.readouterr().out.strip().splitlines()[-1]
+    assert 'handwaving' in answer or 'walking' in answer
+    rows = read_annotations('data/own/annotations.csv', ('video', 'action', 'subject', 'take'))
+    assert len(rows) == 2 * 3 * 3
+    for run in ('bdq_own_cpu_action', 'bdq_own_cpu', 'own_encoder_action'):
+        document = json.loads((tmp_path / 'work_dirs' / run / 'metrics.json').read_text())
+        assert document['metrics']['action/top1'] <= 1 and document['test_clips'] == 6
+    state = json.loads((tmp_path / 'work_dirs/bdq_own_cpu/encoder.json').read_text())['state']
+    again = json.loads((tmp_path / 'work_dirs/own_encoder_action/encoder.json').read_text())
+    assert again['state'] == state
+
+
+def test_audit_is_the_command_that_is_left_out():
+    (line,) = (words for words in commands() if words[1].endswith('audit.py'))
+    assert line[2:] == [
+        '--encoder', 'bdq_hard_ixmas_take3', '--data', 'data/own/annotations.csv',
+        '--hold-out', 'take',
+    ]  # fmt: skip
+
+
+def test_widths_of_intervals():
+    rows = re.findall(r'^\| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$', PAGE, re.MULTILINE)
+    assert [int(row[0]) for row in rows] == [3, 10, 20, 40]
+    for people, *widths in (map(int, row) for row in rows):
+        for clips, width in zip((3, 12, 36), widths, strict=True):
+            deviation = math.sqrt((0.25**2 + 0.25 / clips) / people)
+            assert width == round(196 * deviation)

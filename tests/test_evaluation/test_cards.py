@@ -1,0 +1,238 @@
+"""A card says what was measured, all of it and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import runpy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from bdq_plugin import encoder_file
+from bdq_plugin.encoders import build_encoder, save_encoder
+from bdq_plugin.evaluation.cards import CardFigures, eval_results, privacy_card
+from bdq_plugin.evaluation.results import Cell, read_results, write_json
+from bdq_plugin.evaluation.statistics import (
+    Accumulation,
+    Estimate,
+    Interval,
+    PersonFigure,
+    Verification,
+)
+from bdq_plugin.evaluation.zoo_cards import zoo_figures
+
+from ..audit_data import made_result
+from ..game import REPOSITORY
+
+# Names of standards, and the scale of minimal Cllr, which the card explains.
+NO_FIGURES = {'30136', '27559', '0', '1'}
+
+
+def estimate(value: float) -> Estimate:
+    return Estimate(value, Interval(value - 0.0313, value + 0.0421, 'bootstrap 95% over 17 people'))
+
+
+@pytest.fixture
+def figures() -> CardFigures:
+    """No two figures alike, so that each can be told from the others."""
+    unseen = Verification(estimate(0.4321), estimate(0.9143), people=19, genuine=23, impostor=29)
+    return CardFigures(
+        encoder='bdq_hard',
+        config={'sigma': 1.875, 'num_levels': 37, 'mode': 'hard', 'thresholds': [0.5625, 2.25]},
+        data='IXMAS',
+        dataset_id='ixmas',
+        protocol='take',
+        people=17,
+        clips=367,
+        folds=(3, 5),
+        seeds=(41, 43),
+        date='2031-07-29',
+        versions={'bdq_plugin': '0.71.3', 'torch': '2.53'},
+        chance=0.0587,
+        action=estimate(0.9173),
+        action_clear=estimate(0.9367),
+        attacker='template',
+        leakage=estimate(0.6179),
+        chosen_attacker='frame',
+        chosen_leakage=estimate(0.5813),
+        control=estimate(0.8831),
+        control_from=0.751,
+        accumulation=[
+            Accumulation(2, 0.7123, estimate(0.7123).interval),
+            Accumulation(8, 0.9517, estimate(0.9517).interval),
+        ],
+        verification={'trained and enrolled in codes, unseen people': unseen},
+        information=estimate(1.1847),
+        worst=PersonFigure('andreas', 0.9719, clips=31, performances=13),
+        negative_controls={'permuted labels': estimate(0.0671), 'border': estimate(0.2713)},
+        kbit_per_second=83.72,
+    )
+
+
+def numbers(text: str) -> set[str]:
+    return set(re.findall(r'\d+(?:\.\d+)*', text))
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    if dataclasses.is_dataclass(value):
+        value = vars(value)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield str(key)
+            yield from leaves(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def sayable(figures: CardFigures) -> set[str]:
+    """Every way in which the card may write a number of its figures."""
+    said = set()
+    for leaf in leaves(figures):
+        said |= numbers(str(leaf))
+        if isinstance(leaf, float):
+            for text in (f'{100 * leaf:.1f}', f'{leaf:.2f}', f'{leaf:.1f}'):
+                said |= {text, str(float(text))}
+    return said
+
+
+def metadata(card: str) -> dict[str, Any]:
+    _, front, _ = card.split('---\n', 2)
+    return yaml.safe_load(front)
+
+
+def test_every_figure_of_the_card_was_measured(figures) -> None:
+    for text in (privacy_card(figures), eval_results(figures)):
+        assert numbers(text.replace('-', ' ')) <= sayable(figures) | NO_FIGURES | numbers(
+            figures.date.replace('-', ' ')
+        )
+
+
+@pytest.mark.parametrize(
+    'said',
+    [
+        '| action | 91.7 (88.6 to 95.9) | 93.7 (90.5 to 97.9) |',
+        '| person, strongest attacker (template) | 61.8 (58.7 to 66.0) | 88.3 (85.2 to 92.5) |',
+        '| chosen in training (frame) | 58.1 (55.0 to 62.3) |',
+        '| worst person (andreas, 31 clips) | 97.2 |',
+        '| negative control: permuted labels | 6.7 (3.6 to 10.9) |',
+        '| 8 | 95.2 (92.0 to 99.4) |',
+        '| trained and enrolled in codes, unseen people | 43.2 (40.1 to 47.4) | 0.91 (0.88 to 0.96)'
+        ' | 19 |',
+        'at least 1.18 (1.15 to 1.23) bits about which of the 17 people',
+        '83.7 kbit/s',
+        'protocol `take`: 17 people, 367 test clips; folds 3, 5; seeds 41, 43',
+        'sigma: 1.875',
+        '2031-07-29 with bdq_plugin 0.71.3, torch 2.53',
+    ],
+)
+def test_figures_that_are_said(figures, said: str) -> None:
+    assert said in privacy_card(figures)
+
+
+def test_words(figures) -> None:
+    card = privacy_card(figures)
+    assert 'reduces identifiability, measured thus' in card
+    assert 'anonym' not in card.lower()
+    assert 'No evidence' not in card
+    headings = re.findall('^## (.*)$', card, re.MULTILINE)
+    assert headings == [
+        'Who attacks, and with what (ISO/IEC 30136)',
+        'Success probability (ISO/IEC 30136)',
+        'Linkability (ISO/IEC 30136)',
+        'Context (ISO/IEC 27559)',
+        'Data (ISO/IEC 27559)',
+        'Identifiability (ISO/IEC 27559)',
+        'Governance (ISO/IEC 27559)',
+    ]
+
+
+def test_attackers_who_fail_their_control_show_nothing(figures) -> None:
+    blind = dataclasses.replace(figures, control=estimate(0.749))
+    assert '**No evidence.** In clear video the strongest attacker names 74.9 %' in (
+        privacy_card(blind)
+    )
+
+
+def test_what_was_not_measured_is_said(figures) -> None:
+    card = privacy_card(dataclasses.replace(figures, kbit_per_second=None, negative_controls={}))
+    assert 'The rate of the codes was not measured.' in card
+    assert 'No negative control was measured.' in card
+
+
+def test_metadata_of_the_hub(figures) -> None:
+    front = metadata(privacy_card(figures))
+    (model,) = front['model-index']
+    (result,) = model['results']
+    assert model['name'] == 'bdq_hard'
+    assert result['task']['type'] == 'video-classification'
+    assert result['dataset'] == dict(type='ixmas', name='IXMAS', config='take', split='test')
+    metrics = {(m['type'], m['name']): m['value'] for m in result['metrics']}
+    assert metrics['accuracy', 'person, strongest attacker (template) (%)'] == 61.8
+    assert metrics['mutual_information', 'bits about the person in a clip (bits)'] == 1.18
+    assert len(metrics) == len(result['metrics']) == 6
+
+
+def test_eval_results_are_a_list_of_entries(figures) -> None:
+    entries = yaml.safe_load(eval_results(figures))
+    assert len(entries) == 6
+    for entry in entries:
+        assert set(entry) == {'dataset', 'value', 'date', 'notes'}
+        assert entry['dataset']['id'] == 'ixmas' and isinstance(entry['value'], float)
+        assert entry['date'] == '2031-07-29'
+    assert entries[0]['value'] == 91.7
+    assert entries[0]['notes'] == '%; 88.6 to 95.9 (bootstrap 95% over 17 people)'
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch):
+    """A zoo of one encoder, audited beside clear video and another encoder."""
+    folder = tmp_path / 'zoo'
+    folder.mkdir()
+    monkeypatch.setattr(encoder_file, 'ZOO', folder)
+    encoder, clear = build_encoder('bdq_hard', sigma=2.0), build_encoder('pass_through')
+    save_encoder(encoder, folder / 'mine.json', {})
+    made = [
+        dict(right=12, encoder=encoder, name='bdq_hard', controls=dict(border=5)),
+        dict(right=2, encoder=build_encoder('bdq_hard'), name='other'),
+        dict(right=19, encoder=clear, name='pass_through', output='soft'),
+    ]
+    for options in made:
+        right, name = options.pop('right'), options.pop('name')
+        result = made_result(right, **options)
+        result['cell']['encoder'] = name
+        write_json(Cell(**result['cell']).path(tmp_path / 'audit'), result)
+    return tmp_path
+
+
+def test_the_card_of_a_zoo_encoder_is_of_that_encoder(zoo) -> None:
+    results = read_results(zoo / 'audit')
+    figures = zoo_figures('mine', results)
+    assert figures.leakage.value == pytest.approx(0.6) and figures.attacker == 'frame'
+    assert figures.control.value == pytest.approx(0.95) and figures.witness
+    assert (figures.people, figures.clips, figures.folds, figures.seeds) == (5, 20, (1,), (0,))
+    assert figures.negative_controls['border'].value == pytest.approx(0.25)
+    assert 'Verification was not measured.' in privacy_card(figures)
+    without = [result for result in results if result['cell']['encoder'] != 'pass_through']
+    with pytest.raises(ValueError, match='no audit of clear video beside bdq_hard: run'):
+        zoo_figures('mine', without)
+    with pytest.raises(ValueError, match='no audit of mine with an action network'):
+        zoo_figures('mine', [r for r in results if r['cell']['encoder'] != 'bdq_hard'])
+
+
+def test_command(zoo, capsys) -> None:
+    main = runpy.run_path(str(REPOSITORY / 'tools' / 'privacy_card.py'))['main']
+    options = ['--results', str(zoo / 'audit'), '--verification', str(zoo / 'none')]
+    main([*options, '--encoder', 'mine', '--out', str(zoo / 'cards')])
+    files = [zoo / 'cards' / 'mine.md', zoo / 'cards' / 'mine.eval_results.yaml']
+    assert capsys.readouterr().out.split() == ['wrote', str(files[0]), 'wrote', str(files[1])]
+    figures = zoo_figures('mine', read_results(zoo / 'audit'))
+    assert files[0].read_text() == privacy_card(figures)
+    assert files[1].read_text() == eval_results(figures)
+    with pytest.raises(SystemExit, match="error: no encoder 'nobody' in the zoo"):
+        main([*options, '--encoder', 'nobody'])

@@ -1,0 +1,75 @@
+"""Negative controls find what is planted for them, and nothing else."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from bdq_plugin.evaluation.attackers import ATTACKERS, Answer
+from bdq_plugin.evaluation.controls import border, by_length, by_recognition, permuted
+
+from .test_attackers.conftest import ACTIONS, PEOPLE
+
+
+def test_permuted_names_stay_within_their_unit(make_clips) -> None:
+    clips = make_clips(36)
+    mixed = permuted(clips, seed=0)
+    assert not torch.equal(mixed.identities, clips.identities)
+    for unit in set(clips.units):
+        mine = torch.tensor([each == unit for each in clips.units])
+        before, after = clips.identities[mine].tolist(), mixed.identities[mine].tolist()
+        assert Counter(before) == Counter(after)
+    attacker = ATTACKERS.build(
+        dict(type='TemplateAttacker', num_outputs=PEOPLE, families=['edges_fine', 'patterns'])
+    )
+    attacker.fit(mixed)
+    test = make_clips(48, seed=1)
+    hits = (attacker.answer(test).log_probs[:, 0].argmax(1) == test.identities.numpy()).sum()
+    # 48 clips of six looks: chance 16, but clips of one look are answered alike.
+    assert hits <= 34
+
+
+def test_the_border_keeps_an_eighth_of_each_side(make_clips) -> None:
+    ones = tuple((torch.ones(1, 3, 16, 24),) for _ in range(4))
+    bare = border(replace(make_clips(4), values=ones))
+    kept = bare.values[0][0][0, 0]
+    assert kept[:2].all() and kept[-2:].all() and kept[:, :3].all() and kept[:, -3:].all()
+    assert not kept[2:-2, 3:-3].any()
+
+
+def test_length_alone_names_whoever_is_slow(make_clips) -> None:
+    train, test = make_clips(36), make_clips(24, seed=1)
+    planted = [
+        replace(clips, lengths=40 + 20 * clips.identities + torch.arange(len(clips)) % 5)
+        for clips in (train, test)
+    ]
+    assert (by_length(*planted, PEOPLE).argmax(1) == test.identities.numpy()).mean() > 0.95
+    same = [replace(clips, lengths=torch.full((len(clips),), 50)) for clips in (train, test)]
+    assert np.isfinite(by_length(*same, PEOPLE)).all()
+
+
+class Recogniser:
+    """Tells the action, and in its features who it was."""
+
+    def fit(self, clips) -> None:
+        pass
+
+    def answer(self, clips) -> Answer:
+        scores = np.log(0.1 + 0.8 * np.eye(ACTIONS)[clips.actions.numpy()])
+        return Answer(scores[:, None])
+
+    def embed(self, clips) -> np.ndarray:
+        noise = np.random.default_rng(0).normal(0, 0.1, (len(clips), PEOPLE))
+        return np.eye(PEOPLE)[clips.identities.numpy()] + noise
+
+
+def test_what_a_recogniser_gives_away(make_clips) -> None:
+    train, test = make_clips(36), make_clips(24, seed=1)
+    found = by_recognition(Recogniser, train, test, PEOPLE)
+    hits = {
+        name: np.mean([(s.argmax(1) == test.identities.numpy()).mean() for s in scores])
+        for name, scores in found.items()
+    }
+    assert set(found) == {'label', 'scores', 'features'} and len(found['label']) == 2
+    assert hits['features'] == 1.0 and hits['label'] < 0.6 and hits['scores'] < 0.6
