@@ -151,7 +151,8 @@ def test_mistakes_with_recognize(tmp_path, checkpoint, capsys):
     stage_two = tmp_path / 'stage_two.py'
     stage_two.write_text(
         f"_base_ = '{configs}/bdq_demo_action.py'\n"
-        f"model = dict(data_preprocessor=dict(init_cfg=dict(checkpoint='{encoder}')))\n"
+        f"init_cfg = dict(type='Pretrained', checkpoint='{encoder}')\n"
+        'model = dict(data_preprocessor=dict(init_cfg=init_cfg))\n'
     )
     for arguments, message in [
         ([str(configs / 'bdq_demo.py'), weights, 'x.mp4'], 'is of the game (stage 1)'),
