@@ -2,7 +2,7 @@
 # make test       every test
 # make tables     the tables of README and docs, anew from results/
 # make lint       style
-# make stress     docs/reliability.md's figures anew: KILLS=50 MUTANTS=2000 VIDEOS=FOLDER
+# make stress     docs/reliability.md's figures anew: KILLS=50 MUTANTS=5000 VIDEOS=FOLDER
 # make wheel      dist/: a wheel and a source distribution
 # make lock       requirements/*.txt anew from setup.py and requirements/*.in (UPGRADE=1: newest versions)
 # make licenses   requirements/LICENSES.md: the licence of every locked package
@@ -52,7 +52,7 @@ lint: $(STAMP)
 
 # How often each thing is killed, how many damaged videos are read, and a folder of real ones.
 KILLS ?= 50
-MUTANTS ?= 2000
+MUTANTS ?= 5000
 VIDEOS ?= data
 FEW = $$(($(KILLS) / 3))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import importlib.util
 import os
 import sys
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def apply() -> None:
     """Apply every mend. Safe to call more than once."""
     stub_missing_drn()
+    admit_onedl_mmcv()
     silence_known_warnings()
     score_in_float32()
     shift_hue_in_int16()
@@ -55,6 +57,26 @@ def stub_missing_drn() -> None:
     package, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
     package.__path__, package.drn, module.DRN = [], module, DRN
     sys.modules[name], sys.modules[f'{name}.drn'] = package, module
+
+
+def admit_onedl_mmcv() -> None:
+    """Let ``import mmaction`` succeed beside ``onedl-mmcv``.
+
+    MMAction2 asserts mmcv < 2.2, which was to come when it was last released; ``onedl-mmcv``, which
+    carries mmcv on, counts from 2.3. docs/supply_chain.md says what was run with it. Any other mmcv
+    is judged as ever.
+    """
+    try:
+        importlib.metadata.version('onedl-mmcv')
+    except importlib.metadata.PackageNotFoundError:
+        return
+    import mmcv
+
+    version, mmcv.__version__ = mmcv.__version__, '2.1.0'
+    try:
+        import mmaction  # noqa: F401
+    finally:
+        mmcv.__version__ = version
 
 
 def silence_known_warnings() -> None:

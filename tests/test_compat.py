@@ -1,5 +1,8 @@
 """Stock parts of the stack work where the pinned versions fail."""
 
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -56,3 +59,28 @@ def test_color_jitter_of_a_whole_pipeline():
     for _ in range(20):
         results = ColorJitter()(dict(imgs=list(images)))
         assert [img.shape for img in results['imgs']] == [(8, 8, 3)] * 4
+
+
+@pytest.mark.parametrize('admitted', [True, False])
+def test_a_newer_mmcv_is_admitted_from_onedl_alone(admitted):
+    script = f"""
+import importlib.metadata
+import mmcv
+
+stock = importlib.metadata.version
+
+def version(name):
+    if name != 'onedl-mmcv':
+        return stock(name)
+    if {admitted}:
+        return '2.3.6'
+    raise importlib.metadata.PackageNotFoundError(name)
+
+mmcv.__version__, importlib.metadata.version = '2.3.6', version
+import bdq_plugin
+import mmaction
+assert mmcv.__version__ == '2.3.6'
+"""
+    result = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
+    assert (result.returncode == 0) == admitted, result.stderr
+    assert admitted or 'MMCV==2.3.6 is used but incompatible' in result.stderr

@@ -23,10 +23,10 @@ from pathlib import Path
 import torch
 from mmengine.config import DictAction
 
-from bdq_plugin.datasets.annotations import as_text, read_text
 from bdq_plugin.deploy.codes_video import open_codes
 from bdq_plugin.deploy.recognition import ActionRecognizer, Recognition, Repeatable
 from bdq_plugin.engine.launch import load_config
+from bdq_plugin.text_files import as_text, read_text
 from bdq_plugin.video.files import printable
 from bdq_plugin.video.source import TimedFrame, open_source
 

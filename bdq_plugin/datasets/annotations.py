@@ -12,7 +12,6 @@ newline, names of columns in capitals.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import os
@@ -26,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TextIO
 
+from ..text_files import as_text, read_text
 from ..video.files import printable
 
 Row = dict[str, str | int | float]
@@ -166,36 +166,6 @@ def write_annotations(
         writer = csv.DictWriter(file, columns, lineterminator='\n')
         writer.writeheader()
         writer.writerows(rows)
-
-
-def read_text(path: str | Path) -> str:
-    """A text file in UTF-8 or UTF-16, with or without a byte order mark.
-
-    Bytes that are neither are kept as ``os.fsdecode`` keeps them; see :func:`as_text`.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no text file.
-    """
-    data = Path(path).read_bytes()
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        text = data.decode('utf-16', 'replace')
-    else:
-        text = data.removeprefix(codecs.BOM_UTF8).decode('utf-8', 'surrogateescape')
-    if '\0' in text:
-        raise ValueError(f'{path} is not a text file: save it as CSV in UTF-8')
-    return text
-
-
-def as_text(value: str) -> str:
-    """Text whose bytes that are no UTF-8 are read as Windows-1252."""
-    if value.isascii():
-        return value
-    return re.sub(
-        '[\udc80-\udcff]+',
-        lambda found: found[0].encode('utf-8', 'surrogateescape').decode('cp1252', 'replace'),
-        value,
-    )
 
 
 def check_inside_root(video: str, where: str) -> None:

@@ -42,6 +42,7 @@ _SPLIT_NAMES = {
     **dict.fromkeys(('train', 'training'), 'train'),
     **dict.fromkeys(('val', 'valid', 'validation', 'dev'), 'val'),
     **dict.fromkeys(('test', 'testing'), 'test'),
+    'unused': None,
 }
 
 
@@ -124,11 +125,13 @@ class Protocol:
         divided: Split = {name: [] for name in SPLITS}
         side_of = self.sides(rows, fold)
         for row in rows:
-            divided[side_of(row)].append(row)
+            side = side_of(row)
+            if side is not None:
+                divided[side].append(row)
         return divided
 
-    def sides(self, rows: Sequence[Row], fold: int) -> Callable[[Row], str]:
-        """The function that names a row's split."""
+    def sides(self, rows: Sequence[Row], fold: int) -> Callable[[Row], str | None]:
+        """The function that names a row's split; None for a row that is in none."""
         raise NotImplementedError
 
     def choose_fold(self, fold: int | None) -> int:
@@ -218,6 +221,8 @@ class _Listed(Protocol):
 class ByColumn(_Listed):
     """A column says where a clip belongs: it holds train, val and test, or values listed here.
 
+    ``unused`` in the former's place leaves a clip out, as HMDB51's splits do.
+
     Attributes:
         column: the column.
     """
@@ -232,12 +237,12 @@ class ByColumn(_Listed):
         several = self.train is not None and len(self.train) > 1
         return row[self.column] if several else recording_of(row)
 
-    def sides(self, rows: Sequence[Row], fold: int) -> Callable[[Row], str]:
+    def sides(self, rows: Sequence[Row], fold: int) -> Callable[[Row], str | None]:
         if self.train or self.val or self.test:
             return lambda row: self._side(row[self.column], row, self.column)
         return self._named_side
 
-    def _named_side(self, row: Row) -> str:
+    def _named_side(self, row: Row) -> str | None:
         name = str(row[self.column]).lower()
         if name not in _SPLIT_NAMES:
             raise ValueError(

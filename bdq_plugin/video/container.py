@@ -6,6 +6,7 @@ frames for some widths (48, that of IXMAS, among them), and so does OpenCV's ``V
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -137,6 +138,16 @@ def clock_may_jump(container: InputContainer) -> bool:
     return bool(container.format.flags & _CLOCK_MAY_JUMP)
 
 
+def demux(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+    """Packets of a stream, and an empty one at the end, which gives the frames that wait.
+
+    PyAV's own loop may stumble at the end over streams that have appeared on the way, as they do
+    in MPEG-TS; that of the stream asked for has come by then.
+    """
+    with contextlib.suppress(IndexError):
+        yield from container.demux(stream)
+
+
 def decode(
     packets: Iterable[av.Packet],
     stream: VideoStream,
@@ -166,7 +177,7 @@ def decode(
     codec = stream.codec_context
     decode_packet = _decode_ffv1 if codec.name == 'ffv1' else type(codec).decode
     codec.thread_count = 1 if codec.name == 'ffv1' else threads
-    codec.options = _LIMITS if lossy else dict(_LIMITS, err_detect='explode')
+    codec.options = _LIMITS if lossy else dict(_LIMITS, err_detect='crccheck+explode')
     begun = not stream.container.format.flags & _MAY_BEGIN_ANYWHERE
     expected, failures = iter(marks or ()), 0
     for packet in packets:
@@ -207,13 +218,15 @@ def _decode_ffv1(codec: av.VideoCodecContext, packet: av.Packet) -> list[av.Vide
     """FFmpeg's FFV1 mentions a wrong checksum in its log, and gives the frame all the same; the
     option that would make it fail does not reach it.
     """
-    level = av.logging.get_level()
+    level, skip_repeated = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)  # the same damage, when it is read again
     try:
         with av.logging.Capture() as log:  # of this thread: it must be the one that decodes
             frames = codec.decode(packet)
     finally:
         av.logging.set_level(level)
+        av.logging.set_skip_repeated(skip_repeated)
     if any('CRC mismatch' in text for _, _, text in log):
         raise av.error.InvalidDataError(errno.EINVAL, 'its checksum is wrong')
     return frames

@@ -22,7 +22,7 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
-from .container import VideoError, decode, open_file, reason_of
+from .container import VideoError, decode, demux, open_file, reason_of
 from .pixels import RGBConverter, luma_of_rgb
 
 # Containers that store a time for each frame, and lead to the packet that they are asked for.
@@ -158,7 +158,7 @@ class VideoFile:
                     # In a file that may be damaged, a frame that is left out could be a lost one.
                     if self._is_unchanged and stream.codec_context.name in _CODECS_TO_THIN:
                         needed = {times[index] for index in wanted}
-                for frame in decode(container.demux(stream), stream, marks=marks, needed=needed):
+                for frame in decode(demux(container, stream), stream, marks=marks, needed=needed):
                     following = wanted[len(clip)]
                     if times is not None and frame.pts != times[position]:
                         if position == start.position and _is_earlier(frame, times[position]):
@@ -306,7 +306,7 @@ def _read_packets(key: FileKey) -> _Packets:
     container, stream = open_file(path)
     with container:
         try:
-            for packet in container.demux(stream):
+            for packet in demux(container, stream):
                 if packet.size:
                     packets.append(_Packet.of(packet))
         except av.error.FFmpegError as error:
@@ -372,7 +372,7 @@ def _frame_times(key: FileKey) -> np.ndarray:
     container, stream = open_file(key[0])
     with container:
         try:
-            for frame in decode(container.demux(stream), stream):
+            for frame in decode(demux(container, stream), stream):
                 times.append(-1 if frame.pts is None else frame.pts)
         except av.error.FFmpegError:
             pass  # what lies behind a damaged frame does not count

@@ -22,6 +22,7 @@ from .container import (
     VideoError,
     clock_may_jump,
     decode,
+    demux,
     open_address,
     open_file,
     public_name,
@@ -184,7 +185,7 @@ class VideoSource:
         return SourceError(f'{public_name(self.name)}: breaks off after {count} frames ({reason})')
 
     def _packets(self) -> Iterator[av.Packet]:
-        for packet in self._container.demux(self._stream):
+        for packet in demux(self._container, self._stream):
             self.bytes_read += packet.size
             yield packet
 

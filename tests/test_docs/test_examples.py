@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import runpy
+import sys
 
 import pytest
 import torch
@@ -57,6 +59,26 @@ def test_an_encoder(run, monkeypatch):
     assert encoder.codes(clip).flatten().tolist() == [1, 2, 0]
     encoder(clip).sum().backward()
     assert clip.grad.flatten().tolist() == [-1, 0, 0, 1]
+
+
+def test_an_attacker(synthetic_own, tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    arguments = {
+        '--encoder': 'bdq_hard', '--data': synthetic_own.annotation,
+        '--data-root': synthetic_own.root, '--hold-out': 'take', '--fold': 1,
+        '--panel': EXAMPLES / 'own_attacker_panel.py', '--results': tmp_path / 'results',
+        '--work-dir': tmp_path / 'work',
+    }  # fmt: skip
+    words = [str(word) for pair in arguments.items() for word in pair]
+    monkeypatch.setattr(sys, 'argv', ['audit.py', *words])
+    runpy.run_path(str(REPOSITORY / 'tools' / 'audit.py'), run_name='__main__')
+    cells = [json.loads(path.read_text()) for path in (tmp_path / 'results').rglob('*.json')]
+    assert {cell['cell']['encoder'] for cell in cells} == {'bdq_hard', 'pass_through'}
+    for cell in cells:
+        # Two actions of three people, the first take held out.
+        assert len(cell['test']['identity']) == 6
+        assert len(cell['attackers']['motion_map']['scores']) == 6
+    assert 'bdq_hard, hard' in capsys.readouterr().out
 
 
 def test_another_recognizer(run):

@@ -1,6 +1,7 @@
 """MMAction2's own configs, with an encoder in place of their data preprocessor."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,12 @@ import torch
 from mmaction.apis import MMAction2Inferencer
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
+from tests.game import REPOSITORY
 from tests.stock import LOADERS, make_stock_data, stock_config
 from tests.test_video.videos import write_video
 
@@ -204,6 +207,23 @@ def test_the_encoder_learns_beside_tsm(build):
     assert groups[-1]['weight_decay'] == 0
     owned = [p for group in groups for p in group['params']]
     assert len(owned) == len(set(owned)) == len(list(runner.model.parameters()))
+
+
+def test_the_child_config_of_readme(tmp_path):
+    readme = (REPOSITORY / 'README.md').read_text()
+    (block,) = re.findall(r"```python\n(_base_ = 'mmaction::.*?)```", readme, re.DOTALL)
+    path = tmp_path / 'child.py'
+    path.write_text(block)
+    cfg = Config.fromfile(path)
+    cfg.model.backbone.update(pretrained=None, pretrained2d=False, base_channels=8)
+    cfg.model.cls_head.in_channels = 256
+    preprocessor = MODELS.build(cfg.model).data_preprocessor
+    assert preprocessor.frozen and preprocessor.format_shape == 'NCTHW'
+    statistics = (preprocessor.mean, preprocessor.std)
+    for ours, stock in zip(
+        statistics, ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]), strict=True
+    ):
+        assert (255 * ours).flatten().tolist() == pytest.approx(stock)
 
 
 def test_raw_frames(build, data):

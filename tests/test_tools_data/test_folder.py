@@ -241,7 +241,7 @@ def test_wrong_tables(prepare, tmp_path, lines, words):
 
 def test_a_table_that_is_none(prepare, tmp_path):
     (tmp_path / 'clips.xlsx').write_bytes(b'PK\x03\x04\0\0')
-    with pytest.raises(ValueError, match='not a text file: save it as CSV'):
+    with pytest.raises(ValueError, match='not a text file: save it as text'):
         prepare(table=tmp_path / 'clips.xlsx')
     with pytest.raises(FileNotFoundError, match='nowhere'):
         prepare(table=tmp_path / 'nowhere.csv')
@@ -268,6 +268,9 @@ def test_a_list_of_mmaction2(prepare, folder, tmp_path):
     listed = write(tmp_path / 'train.txt', lines)
     _, rows = prepare(text_list=listed)
     assert [(row['action'], row['subject']) for row in rows] == [('1', 'Anna'), ('0', 'Ben')]
+    old = write(tmp_path / 'old.txt', lines.replace('Anna', 'Aña'), 'cp1252')
+    report, rows = prepare(text_list=old)
+    assert rows[0]['subject'] == 'Aña' and "Windows-1252, as in '1 Aña'" in str(report)
     names = write(tmp_path / 'names.txt', 'hop\nwalk')  # no newline at the end
     _, rows = prepare(text_list=listed, labels=names)
     assert [row['action'] for row in rows] == ['walk', 'hop']

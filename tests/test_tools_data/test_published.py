@@ -253,6 +253,27 @@ def test_ucf101(run, ucf, lists):
     assert 'gt_subject' not in test[0]['data_samples']
 
 
+def test_hmdb51_uses_other_videos_in_each_split(ucf):
+    for name in ('Archery/one.avi', 'Archery/two.avi', 'YoYo/three.avi'):
+        shutil.copy(next((ucf / 'videos').rglob('v_*.avi')), ucf / 'videos' / name)
+    for name, video in {
+        'train_split_1': 'Archery/one.avi 0', 'val_split_1': 'YoYo/three.avi 1',
+        'train_split_2': 'Archery/two.avi 0', 'val_split_2': 'Archery/one.avi 0',
+    }.items():  # fmt: skip
+        (ucf / 'lists' / f'hmdb51_{name}_videos.txt').write_text(video)
+    report = prepare_lists(ucf / 'videos', ucf / 'lists', ucf / 'hmdb.csv')
+    assert 'by split1: test 1, train 1, unused 1' in str(report)
+    assert len(report.unlisted) == 3 and 'recording' not in report.rows[0]
+    sides = {
+        split: SubjectVideoDataset(
+            str(ucf / 'hmdb.csv'), [], data_prefix=dict(video=str(ucf / 'videos')),
+            protocol=dict(column='split2'), privacy=None, split=split,
+        ).get_data_info(0)['filename'].rpartition('/')[2]
+        for split in ('train', 'test')
+    }  # fmt: skip
+    assert sides == dict(train='two.avi', test='one.avi')
+
+
 def test_lists_that_contradict(ucf):
     line = 'Archery/v_Archery_g02_c01.avi 0\n'
     (ucf / 'lists/ucf101_train_split_1_videos.txt').write_text(line)

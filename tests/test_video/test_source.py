@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
+import os
 import resource
 import threading
 from fractions import Fraction
@@ -20,7 +21,7 @@ from bdq_plugin.video.source import SourceError, VideoSource, is_camera, is_url,
 from tests.test_deploy.conftest import moving_frames
 from tests.test_deploy.rtsp_server import RTSPServer, decode_h264, encode_h264
 from tests.test_video.videos import write_raw_video
-from tools.stress.video_kinds import add_stream, encode, packets_of, pictures
+from tools.stress.video_kinds import add_stream, encode, join, packets_of, pictures
 
 
 def read(path, **options) -> tuple[list[int], np.ndarray]:
@@ -182,6 +183,21 @@ def test_names_with_colons_and_others_that_are_no_addresses(tmp_path, monkeypatc
         np.testing.assert_array_equal(open_video(name).get_batch(range(6)), frames)
 
 
+def test_a_stream_that_appears_on_the_way_is_another_one(tmp_path):
+    """Recordings of two cameras joined: the second is a programme of its own."""
+    numbers = {'mpegts_service_id': '7', 'mpegts_pmt_start_pid': '5000', 'mpegts_start_pid': '300'}
+    parts = [
+        encode(tmp_path / f'{i}.ts', 'libx264', g='12', bf='2', container=options)
+        for i, options in enumerate(({}, numbers))
+    ]
+    _, expected = read(parts[0])
+    joined = join(tmp_path / 'joined.ts', *parts)
+    _, pixels = read(joined)
+    np.testing.assert_array_equal(pixels, expected)
+    video = open_video(joined)
+    np.testing.assert_array_equal(video.get_batch(range(len(video))), expected)
+
+
 @pytest.mark.parametrize('side', [2**14, 2**15, 2**31 - 1])
 def test_what_a_header_claims_takes_no_memory(tmp_path, side):
     path = encode(tmp_path / 'clip.avi', 'mpeg4', g='12')
@@ -208,6 +224,8 @@ def test_damage_inside_a_lossless_video_is_noticed_by_both(tmp_path):
     place = packet.pos + packet.size // 2
     data[place : place + 30] = bytes(byte ^ 0xFF for byte in data[place : place + 30])
     path.write_bytes(data)
+    assert len(open_video(path)) == 10
+    os.utime(path, (0, 0))  # examined anew, and noticed anew
     assert len(open_video(path)) == 10
     given = []
     with (

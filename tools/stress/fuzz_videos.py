@@ -20,7 +20,8 @@ it. Allowed: a ``VideoError`` where a byte has changed, else the frames of the o
 
 Counted as faults: a crash of the reading process, a hang, any other exception, another number of
 frames, other pixels, frames lost without a word, times that do not rise, a changed file that the
-digest lets through, and an unchanged one that it refuses.
+digest lets through, and an unchanged one that it refuses. Counted apart: pixels that FFmpeg itself
+makes anew each time, of damage that it does not see.
 
 A run that was stopped goes on where it was when it is started again.
 """
@@ -38,6 +39,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import pairwise
 from multiprocessing.connection import Connection
@@ -187,6 +189,9 @@ def main() -> None:
             each_fault=faults,
             decoder_crashes_contained=count(results, 'crashed'),
             decoder_hangs_contained=count(results, 'took longer'),
+            not_reproducible_by_ffmpeg=sum(
+                result.get('reproducible') is False for result in results
+            ),
             read_unlike_the_original_without_digest=sum(
                 result.get('like_original') is False for result in results
             ),
@@ -341,7 +346,10 @@ def serve(pipe: Connection) -> None:
 def read(path: str, source: str) -> dict[str, Any]:
     """The outcome of one mutant."""
     try:
-        return check_readers(path, source) or check_digest(path, source)
+        found = check_readers(path, source)
+        if found is not None and 'outcome' in found:
+            return found
+        return {**check_digest(path, source), **(found or {})}
     except VideoError as error:
         return check_digest(path, source, str(error).replace(path, 'FILE')[:200])
     except Exception as error:
@@ -349,7 +357,10 @@ def read(path: str, source: str) -> dict[str, Any]:
 
 
 def check_readers(path: str, source: str) -> dict[str, Any] | None:
-    """A fault, or None where both readers give what sequential decoding gives."""
+    """A fault, or None where both readers give what sequential decoding gives.
+
+    Where nothing can be told, because FFmpeg's own pixels change: ``reproducible`` alone.
+    """
     try:
         video = IsolatedVideo(path, timeout=PATIENCE)
         length = len(video)
@@ -372,6 +383,8 @@ def check_readers(path: str, source: str) -> dict[str, Any] | None:
                 raise
             continue  # its frames change size on the way
         if not all(np.array_equal(a, expected[i]) for a, i in zip(frames, clip, strict=True)):
+            if not is_reproducible(path, expected):
+                return dict(reproducible=False)
             return dict(outcome='wrong pixels', detail=f'frames {clip[0]} to {clip[-1]}')
     return check_stream(path, length, expected)
 
@@ -386,6 +399,15 @@ def is_streamed(path: str) -> bool:
     return True
 
 
+def is_reproducible(path: str, expected: dict[int, np.ndarray]) -> bool:
+    """Whether FFmpeg gives the same pixels where only its memory differs.
+
+    Of damage that it does not see, some of its decoders make pixels of whatever lies in memory.
+    """
+    _, found = decode_from_the_beginning(path, set(expected), hold=True)
+    return all(np.array_equal(found[i], expected[i]) for i in expected)
+
+
 def check_stream(path: str, length: int, expected: dict[int, np.ndarray]) -> dict[str, Any] | None:
     """A fault, or None where ``VideoSource`` gives the same frames."""
     count, times, end = 0, [-1], ''
@@ -393,6 +415,8 @@ def check_stream(path: str, length: int, expected: dict[int, np.ndarray]) -> dic
         with VideoSource(path, grey=False) as stream:
             for time_ms, pixels in stream:
                 if count in expected and not np.array_equal(pixels, expected[count]):
+                    if not is_reproducible(path, expected):
+                        return dict(reproducible=False)
                     return dict(outcome='two readers', detail=f'frame {count} has other pixels')
                 times.append(time_ms)
                 count += 1
@@ -444,17 +468,23 @@ def original(source: str) -> tuple[int, str, dict[int, np.ndarray]]:
     return length, digest, decode_from_the_beginning(source, wanted)[1]
 
 
-def decode_from_the_beginning(path: str, wanted: set[int]) -> tuple[int, dict[int, np.ndarray]]:
-    """Number of frames before the first damaged one, and the ``wanted`` ones; PyAV, no seeking."""
+def decode_from_the_beginning(
+    path: str, wanted: set[int], hold: bool = False
+) -> tuple[int, dict[int, np.ndarray]]:
+    """Number of frames before the first damaged one, and the ``wanted`` ones; PyAV, no seeking.
+
+    ``hold`` keeps every frame, so that the decoder gets other memory for the next.
+    """
     found: dict[int, np.ndarray] = {}
-    length, to_rgb = 0, RGBConverter()
+    held, length, to_rgb = [], 0, RGBConverter()
     try:
-        for frame in decode_plainly(path, {'err_detect': 'explode'}):
+        for frame in decode_plainly(path, strict=True):
             if frame.is_corrupt:
                 break
             if length in wanted:
                 found[length] = to_rgb(frame)
             length += 1
+            held += [frame] * hold
     except av.error.FFmpegError:
         pass
     return length, found
@@ -464,15 +494,29 @@ def count_painted(path: str) -> int:
     """Number of frames where damage is painted over, up to what ends even that."""
     count = 0
     try:
-        for _ in decode_plainly(path, {}):
+        for _ in decode_plainly(path):
             count += 1
     except av.error.FFmpegError:
         pass
     return count
 
 
-def decode_plainly(path: str, options: dict[str, str]) -> Iterator[av.VideoFrame]:
-    """Frames of the stream that FFmpeg's command line takes."""
+@contextmanager
+def errors_of(codec: av.CodecContext) -> Iterator[list[tuple[int, str, str]]]:
+    """What FFV1's decoder mentions alone; nothing of another one."""
+    if codec.name != 'ffv1':
+        yield []
+        return
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
+    with av.logging.Capture() as log:
+        yield log
+    av.logging.set_level(level)
+
+
+def decode_plainly(path: str, strict: bool = False) -> Iterator[av.VideoFrame]:
+    """Frames of the stream that FFmpeg's command line takes; ``strict``, up to the first damage."""
     with av.open(path, metadata_errors='replace') as container:
         videos = [s for s in container.streams.video if s.codec_context is not None]
         videos = [s for s in videos if not s.disposition & av.stream.Disposition.attached_pic]
@@ -485,7 +529,8 @@ def decode_plainly(path: str, options: dict[str, str]) -> Iterator[av.VideoFrame
             ),
         )
         codec = stream.codec_context
-        codec.thread_count, codec.options = 1, options
+        codec.thread_count = 1
+        codec.options = {'err_detect': 'crccheck+explode'} if strict else {}
         may_begin_anywhere = container.format.name in ('mpegts', 'mpeg')
         begun = failed = False
         for packet in container.demux(stream):
@@ -494,11 +539,18 @@ def decode_plainly(path: str, options: dict[str, str]) -> Iterator[av.VideoFrame
                 if failed:
                     codec.flush_buffers()
             try:
-                yield from codec.decode(packet)
+                with errors_of(codec) as log:
+                    frames = codec.decode(packet)
             except av.error.FFmpegError:
                 if begun or not may_begin_anywhere:
                     raise
                 failed = True
+                continue
+            if strict and any('CRC mismatch' in text for *_, text in log):
+                raise av.error.InvalidDataError(0, 'its checksum is wrong')
+            yield from frames
+            if not packet.size:
+                return
 
 
 if __name__ == '__main__':

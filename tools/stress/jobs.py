@@ -178,7 +178,7 @@ controls = ('permuted', 'length')
     def commands(self, folder: Path) -> list[list[str]]:
         command = ['tools/audit.py', '--encoder', 'bdq', '--protocol', 'subsequence']
         inputs = ['--data', self.root / 'tiny_kth.py', '--panel', self.root / 'tiny.py']
-        inputs += ['--device', 'cpu']
+        inputs += ['--device', 'cpu', '--no-control']
         outputs = ['--results', folder / 'results', '--work-dir', folder / 'work']
         return [[*command, *map(str, (*inputs, *outputs))]]
 

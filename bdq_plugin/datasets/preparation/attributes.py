@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 
 from ...progress import track
+from ...text_files import read_text
 from ...video.reader import file_digest
 from ..annotations import (
     Row,
     check_inside_root,
     check_new_file,
     natural_key,
-    read_text,
     write_annotations,
 )
 from .clips import MEASURED, PreparationReport, find_videos, one_file_a_name, prepare
@@ -57,7 +57,8 @@ def prepare_lists(
         list_dir: Folder of the lists: MMAction2's ``ucf101_train_split_1_videos.txt`` (``PATH
             LABEL`` a line) or UCF101's ``trainlist01.txt``.
         out: The CSV to write; its columns ``split1`` to ``split3`` are protocols,
-            ``dict(column='split1')``. MMAction2 calls the test lists ``val``; here they are test.
+            ``dict(column='split1')``; a video that is in neither list of a split is ``unused``.
+            MMAction2 calls the test lists ``val``; here they are test.
         overwrite: Replace ``out`` where it exists.
 
     Raises:
@@ -88,8 +89,10 @@ def prepare_lists(
     present, report.missing = split_missing(list(clips.values()), raw_dir)
     listed = {clip['video'] for clip in present}
     report.unlisted = [p.as_posix() for p in videos if p.as_posix() not in listed]
-    named = ['video', 'action', 'recording', *sorted(columns)]
-    present = [{name: clip.get(name, '') for name in named} for clip in present]
+    groups = ['recording'] if any('recording' in clip for clip in present) else []
+    named = ['video', 'action', *groups, *sorted(columns)]
+    # HMDB51's splits use 5,100 of its 6,766 videos, others each time.
+    present = [{name: clip.get(name, 'unused') for name in named} for clip in present]
     return prepare(raw_dir, out, present, named, report, overwrite=overwrite)
 
 
@@ -202,8 +205,8 @@ def _find_lists(list_dir: str | Path) -> Iterator[tuple[Path, str, int]]:
 def _clip_of(video: str) -> dict[str, Any]:
     path = PurePosixPath(video)
     group = _UCF_GROUP.fullmatch(path.stem)
-    recording = f'{path.parent.name}_g{group[1]}' if group else ''
-    return dict(video=video, action=path.parent.name, recording=recording)
+    clip = dict(video=video, action=path.parent.name)
+    return dict(clip, recording=f'{path.parent.name}_g{group[1]}') if group else clip
 
 
 def _share_seen(labels: dict[str, Any], attribute: str, where: str) -> float:

@@ -58,7 +58,7 @@ def prepare_folder(
         if table is not None:
             clips, columns = clips_of_table(table, raw_dir, report.advice)
         else:
-            clips, columns = clips_of_list(text_list, raw_dir, labels)
+            clips, columns = clips_of_list(text_list, raw_dir, labels, report.advice)
         videos = find_videos(raw_dir, report)
         clips, report.missing = split_missing(clips, raw_dir)
         listed = {clip['video'] for clip in clips}

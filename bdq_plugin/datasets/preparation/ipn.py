@@ -6,7 +6,8 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..annotations import check_new_file, read_table, read_text
+from ...text_files import read_text
+from ..annotations import check_new_file, read_table
 from ..ipn import IPN_ACTIONS
 from .clips import PreparationReport, find_videos, one_file_a_name, prepare
 

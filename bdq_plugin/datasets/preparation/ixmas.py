@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ...text_files import read_text
 from ...video.files import is_video_name
-from ..annotations import check_new_file, read_text
+from ..annotations import check_new_file
 from ..ixmas import (
     IXMAS_ACTION_SETS,
     IXMAS_ACTIONS,

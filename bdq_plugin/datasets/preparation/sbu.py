@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from ...progress import track
-from ..annotations import check_new_file, natural_key, read_text
+from ...text_files import read_text
+from ..annotations import check_new_file, natural_key
 from ..sbu import SBU_NUMBERED_ACTIONS, SBU_TEST, sbu_pair
 from .clips import PreparationReport, prepare
 

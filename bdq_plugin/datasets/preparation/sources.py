@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ...text_files import as_text, read_text
 from ...video.files import VIDEO_SUFFIXES, printable
 from ..annotations import (
     FILE_COLUMNS,
-    as_text,
     check_inside_root,
     read_table,
-    read_text,
     shorten,
 )
 from .clips import AmbiguousName
@@ -131,10 +130,7 @@ def clips_of_table(
     table = read_table(path)
     table.require(('video', 'action', 'subject'))
     if table.guessed is not None:
-        advice.append(
-            f'{path} is not UTF-8 and was read as Windows-1252, as in {table.guessed!r}: save it '
-            'as UTF-8 if that is wrong'
-        )
+        advice.append(_guess(path, table.guessed))
     places = ('start', 'end', 'start_frame', 'end_frame')
     for name in ('start', 'end'):
         if {name, f'{name}_frame'} <= set(table.columns):
@@ -155,7 +151,7 @@ def clips_of_table(
 
 
 def clips_of_list(
-    path: str | Path, raw_dir: str | Path, labels: str | Path | None = None
+    path: str | Path, raw_dir: str | Path, labels: str | Path | None, advice: list[str]
 ) -> tuple[list[Clip], list[str]]:
     """Clips of MMAction2's text list with the subject behind it: ``PATH LABEL SUBJECT`` a line.
 
@@ -164,6 +160,7 @@ def clips_of_list(
         raw_dir: Folder of the videos.
         labels: File of the actions' names, one a line, in the order of the labels; by default a
             label is its action's name.
+        advice: takes a line where the encoding of names had to be guessed.
 
     Returns:
         The clips, and the columns of labels.
@@ -186,6 +183,8 @@ def clips_of_list(
         if names is not None:
             label = _label_name(label, names, f'{path}:{number}')
         clip = dict(action=as_text(label), subject=as_text(subject))
+        if not advice and [label, subject] != list(clip.values()):
+            advice.append(_guess(path, f'{clip["action"]} {clip["subject"]}'))
         clips.append(dict(video=_relative(video, raw_dir, f'{path}:{number}'), **clip))
     return clips, ['video', 'action', 'subject']
 
@@ -209,6 +208,13 @@ def split_missing(clips: list[Clip], raw_dir: str | Path) -> tuple[list[Clip], l
         raise ValueError(f'{raw_dir} has none of the videos that are listed: {shorten(missing)}')
     present = [dict(clip, video=found[clip['video']]) for clip in clips if found[clip['video']]]
     return present, missing
+
+
+def _guess(path: str | Path, name: str) -> str:
+    return (
+        f'{path} is not UTF-8 and was read as Windows-1252, as in {name!r}: save it as UTF-8 if '
+        'that is wrong'
+    )
 
 
 def _forms_of(name: str) -> Iterator[str]:
