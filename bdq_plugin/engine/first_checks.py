@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,24 +24,41 @@ from torch.nn.modules.conv import _ConvNd
 
 from ..safe_load import load_checkpoint
 from .loops import unwrap
+from .workdir import WorkDirInUse
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
+_PYTHON = sysconfig.get_path('stdlib')
 _CHANNELS = re.compile(r'expected input\[.*\] to have (\d+) channels, but got (\d+) channels')
 
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """End the process with an error's message alone, where this package has raised it on purpose.
+    """End the process with an error's message alone, where this package has raised it on purpose,
+    where the system refuses a file, or where a config gives a class what it does not take.
 
     Errors that come from elsewhere keep their traceback.
     """
     try:
         yield
-    except (OSError, ValueError) as error:
-        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-        if not frame.f_code.co_filename.startswith(_PACKAGE):
+    except (OSError, ValueError, TypeError, WorkDirInUse) as error:
+        sentence = _sentence_of(error)
+        if sentence is None:
             raise
-        sys.exit(f'error: {error}')
+        sys.exit(f'error: {sentence}')
+
+
+def _sentence_of(error: Exception) -> str | None:
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, OSError):  # which the standard library's own functions raise as well
+        files = [file for file in files if not _is_of_python(file)]
+    if isinstance(error, TypeError):
+        is_of_config = f'{os.sep}mmengine{os.sep}' in files[-1] and ' argument' in str(error)
+        return f'{error}: mend the config, or its --cfg-options' if is_of_config else None
+    return str(error) if files[-1].startswith(_PACKAGE) else None
+
+
+def _is_of_python(file: str) -> bool:
+    return 'site-packages' not in file and file.startswith((_PYTHON, '<frozen'))
 
 
 def read_recipe(path: str) -> Config:

@@ -107,6 +107,26 @@ def _check_names(cfg: Config, options: dict[str, Any]) -> None:
         if name not in known:
             near = ', '.join(get_close_matches(name, known)) or 'none is near'
             raise ValueError(f'{option}: nothing reads {name}; is it one of these: {near}?')
+        _check_place(cfg, option)
+
+
+def _check_place(cfg: Config, option: str) -> None:
+    """See that an option does not make a part that is called almost as one of the config's."""
+    place = cfg
+    for name in option.split('.')[:-1]:
+        if isinstance(place, list):
+            if not name.isdigit() or int(name) >= len(place):
+                raise ValueError(f'{option}: {name} is none of its places 0 to {len(place) - 1}')
+            place = place[int(name)]
+        elif name in place:
+            place = place[name]
+        else:
+            near = get_close_matches(name, place, n=1, cutoff=0.8)
+            if near:
+                raise ValueError(f'{option}: the config has no {name} there; is it {near[0]}?')
+            return
+        if not isinstance(place, dict | list):
+            return
 
 
 def _check_hooks(cfg: Config) -> None:

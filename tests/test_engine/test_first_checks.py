@@ -13,6 +13,7 @@ from bdq_plugin.encoders import build_encoder, save_encoder
 from bdq_plugin.engine.first_checks import check_device, one_sentence
 from bdq_plugin.engine.launch import build_runner, load_config, train
 from bdq_plugin.engine.launch import test as run_test
+from bdq_plugin.engine.workdir import claim_work_dir
 from tools import audit, recognize
 
 from ..game import REPOSITORY, game_config
@@ -166,11 +167,47 @@ def test_mistakes_with_recognize(tmp_path, checkpoint, capsys):
         assert message in capsys.readouterr().err
 
 
-def test_errors_of_others_keep_their_traceback():
+def test_errors_of_others_keep_their_traceback(tmp_path):
     with pytest.raises(ValueError, match='invalid literal'), one_sentence():
         int('many')
+    with pytest.raises(TypeError, match='unexpected keyword'), one_sentence():
+        load_config('x.py', colour=1)
+    with pytest.raises(FileNotFoundError, match='nowhere'), one_sentence():
+        (tmp_path / 'nowhere').read_text()
     with pytest.raises(SystemExit, match='error: no config x.py'), one_sentence():
         load_config('x.py')
+
+
+def test_what_the_system_and_a_class_refuse(synthetic_kth, tmp_path):
+    (tmp_path / 'file').write_text('')
+    cfg = game_config(synthetic_kth, tmp_path / 'file' / 'work')
+    with pytest.raises(SystemExit, match='error: .*Not a directory: .*work'), one_sentence():
+        train(cfg)
+    cfg, in_use = game_config(synthetic_kth, tmp_path / 'work'), 'error: .* is in use by process'
+    with claim_work_dir(cfg.work_dir), pytest.raises(SystemExit, match=in_use), one_sentence():
+        train(cfg)
+    options = {'train_dataloader.bach_size': 4}
+    with pytest.raises(SystemExit, match=r"argument 'bach_size': mend the config"), one_sentence():
+        train(game_config(synthetic_kth, tmp_path / 'other', **options))
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('model.recogniser.backbone.depth', 'the config has no recogniser there; is it recognizer'),
+        ('test_evaluator.7.type', '7 is none of its places 0 to'),
+        ('trian_dataloader.batch_size', 'nothing reads trian_dataloader; .* train_dataloader'),
+    ],
+)
+def test_options_that_are_misspelt(option, message):
+    with pytest.raises(ValueError, match=message):
+        load_config('configs/bdq_demo.py', options={option: 4})
+
+
+def test_options_may_make_new_parts():
+    option = 'train_dataloader.dataset.metainfo.classes'
+    cfg = load_config('configs/bdq_demo.py', options={option: ['a', 'b']})
+    assert cfg.train_dataloader.dataset.metainfo.classes == ['a', 'b']
 
 
 @pytest.mark.parametrize(
