@@ -14,33 +14,6 @@ _MARKS = (
 )
 
 
-def read_lines(path: str | os.PathLike) -> list[str]:
-    """The lines of a text file without blanks around them; empty lines are left out.
-
-    UTF-8 with or without a byte order mark, and UTF-16 with one. Another encoding is not guessed
-    at, for its names would be wrong ones.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: another encoding, or no line at all.
-    """
-    data = Path(path).read_bytes()
-    encoding = _encoding_of(data)
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b'\n') + 1
-        raise ValueError(
-            f'{path}, line {line}: not UTF-8 text; save the file with the encoding UTF-8'
-        ) from error
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise ValueError(f'{path} has no line')
-    if '\0' in text:
-        raise ValueError(f'{path} is no text: it holds zero bytes')
-    return lines
-
-
 def read_text(path: str | os.PathLike) -> str:
     """A text file in UTF-8 or UTF-16, with or without a byte order mark.
 
@@ -51,7 +24,7 @@ def read_text(path: str | os.PathLike) -> str:
         ValueError: It is no text file.
     """
     data = Path(path).read_bytes()
-    encoding = _encoding_of(data)
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), 'utf-8')
     text = data.decode(encoding, 'replace' if encoding == 'utf-16' else 'surrogateescape')
     if '\0' in text:
         raise ValueError(f'{path} is not a text file: save it as text (CSV) in UTF-8')
@@ -67,7 +40,3 @@ def as_text(value: str) -> str:
         lambda found: found[0].encode('utf-8', 'surrogateescape').decode('cp1252', 'replace'),
         value,
     )
-
-
-def _encoding_of(data: bytes) -> str:
-    return next((name for mark, name in _MARKS if data.startswith(mark)), 'utf-8')

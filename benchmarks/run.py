@@ -14,7 +14,17 @@ import importlib
 from . import harness
 
 # Modules of this package with ``study(quick) -> dict`` and ``table(document) -> str``.
-STUDIES = ('encoder', 'kernels', 'game', 'data', 'scale', 'end_to_end', 'streaming', 'packing')
+STUDIES = (
+    'encoder',
+    'kernels',
+    'game',
+    'data',
+    'scale',
+    'end_to_end',
+    'streaming',
+    'writing',
+    'packing',
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from mmengine.config import DictAction
 
+from bdq_plugin.engine.first_checks import check_device
 from bdq_plugin.evaluation.audit import run_audit
 from bdq_plugin.evaluation.candidates import OUTPUTS, output_forms, resolve_encoder
 from bdq_plugin.evaluation.clips import count_folds
@@ -100,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def audit(args: argparse.Namespace) -> None:
+    check_device(args.device)
     if args.data.endswith('.py') or not args.data.lower().endswith(('.csv', '.tsv')):
         data = load_data(args.data, args.data_root, args.ann_file)
     else:

@@ -69,8 +69,9 @@ def encode_one(
     source: str,
     outputs: list[str],
     stop: Event,
+    overwrite: bool,
 ) -> None:
-    check_outputs(source, outputs, args.overwrite)
+    check_outputs(source, outputs, overwrite)
     refuse_codes(source)
     summary = EncodingSummary()
     try:
@@ -92,7 +93,7 @@ def encode_one(
             )
     finally:
         for line in summary.lines() if summary.outputs else []:
-            print(printable(line))
+            print(printable(line), flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -106,7 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
             if args.skip_existing and all(map(os.path.exists, args.output)):
                 print(f'{printable(args.source)}: all outputs exist, nothing done')
                 return 0
-            encode_one(args, encoder, args.source, args.output, stop)
+            encode_one(args, encoder, args.source, args.output, stop, args.overwrite)
         except (OSError, ValueError) as error:
             print(f'error: {printable(str(error))}', file=sys.stderr)
             return 1
@@ -171,12 +172,10 @@ def encode_in_folder(
     args: argparse.Namespace, encoder: StreamingEncoder, video: Path, target: Path, stop: Event
 ) -> None:
     """Under a name that says so until all of the video is in it."""
-    if target.exists() and not args.overwrite:
-        check_outputs(str(video), [target], overwrite=False)
     target.parent.mkdir(parents=True, exist_ok=True)
+    check_outputs(str(video), [target], args.overwrite)
     partial = target.with_suffix(f'.partial{target.suffix}')
-    args = argparse.Namespace(**{**vars(args), 'overwrite': True})
-    encode_one(args, encoder, str(video), [str(partial)], stop)
+    encode_one(args, encoder, str(video), [str(partial)], stop, overwrite=True)
     if not stop.is_set():
         os.replace(partial, target)
 

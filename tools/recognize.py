@@ -26,7 +26,7 @@ from mmengine.config import DictAction
 from bdq_plugin.deploy.codes_video import open_codes
 from bdq_plugin.deploy.recognition import ActionRecognizer, Recognition, Repeatable
 from bdq_plugin.engine.launch import load_config
-from bdq_plugin.text_files import read_lines
+from bdq_plugin.text_files import as_text, read_text
 from bdq_plugin.video.files import printable
 from bdq_plugin.video.source import TimedFrame, open_source
 
@@ -57,12 +57,21 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def read_labels(labels: list[str] | None) -> list[str] | None:
-    if labels and len(labels) == 1:
-        if Path(labels[0]).is_file():
-            return read_lines(labels[0])
-        if Path(labels[0]).suffix:
-            raise FileNotFoundError(f'no file of labels {labels[0]}')
-    return labels
+    if not labels or len(labels) > 1:
+        return labels
+    path = Path(labels[0])
+    if not path.is_file():
+        if path.suffix:
+            raise FileNotFoundError(f'no file of labels {path}')
+        return labels
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    if not lines:
+        raise ValueError(f'{path} holds no label')
+    names = [as_text(line) for line in lines]
+    guessed = next((name for name, line in zip(names, lines, strict=True) if name != line), None)
+    if guessed is not None:
+        print(f'{path} is not UTF-8, read as Windows-1252, as in {guessed!r}', file=sys.stderr)
+    return names
 
 
 def show(
@@ -88,16 +97,20 @@ def show(
 
 def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
-    if args.threads:
-        torch.set_num_threads(args.threads)
     options = dict(window=args.window, stride=args.stride)
     try:
+        if args.threads is not None:
+            if args.threads < 1:
+                raise ValueError(f'--threads is 1 or more, got {args.threads}')
+            torch.set_num_threads(args.threads)
         recognizer = ActionRecognizer(
             load_config(args.config, options=args.cfg_options),
             args.checkpoint,
             labels=read_labels(args.labels),
             device=args.device,
         )
+        if Path(args.source).is_dir():
+            raise ValueError(f'{args.source} is a folder: name one of its videos')
         codes = open_codes(args.source)
         if codes is not None:
             frames = Repeatable(codes.frames, codes.num_frames)

@@ -202,6 +202,7 @@ def encode_stream(
         OSError: an output cannot be written. All outputs hold what was encoded before.
     """
     numbers = dict(max_frames=max_frames, every=every, short_side=short_side, crop=crop)
+    numbers['chunk_frames'] = packed.get('chunk_frames')
     for name, number in numbers.items():
         if number is not None and number < 1:
             raise ValueError(f'{name} is 1 or more, got {number}')

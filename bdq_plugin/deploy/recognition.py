@@ -28,6 +28,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..camera_form import CameraForm
+from ..engine.first_checks import check_device, read_recipe
 from ..engine.heads import follow_data
 from ..models.encoder_source import describe_by_checkpoint
 from ..paths import find_config
@@ -95,7 +96,8 @@ class ActionRecognizer:
         device: str = 'cpu',
     ) -> None:
         if not isinstance(config, Config):
-            config = Config.fromfile(find_config(config))
+            config = read_recipe(find_config(config))
+        check_device(device)
         init_default_scope('mmaction')
         self.config = config
         if checkpoint is not None:
@@ -107,6 +109,11 @@ class ActionRecognizer:
             raise ValueError(
                 'the config has no BDQDataPreprocessor: name one of stage 2, such as '
                 'configs/bdq_kth_action.py'
+            )
+        if not hasattr(self.model, 'cls_head') or 'test_pipeline' not in config:
+            raise ValueError(
+                'the config is of the game (stage 1) or has no test_pipeline: name one of stage 2, '
+                'such as configs/bdq_kth_action.py, and its checkpoint'
             )
         meta: dict[str, Any] = {}
         if checkpoint is not None:
@@ -172,7 +179,8 @@ class ActionRecognizer:
             ValueError: the source is shorter than a window, or an iterator without one.
         """
         plan = partial(self._plan, codes=False)
-        for clip in _clips(frames, window or self.window, stride, plan):
+        window = self.window if window is None else window
+        for clip in _clips(frames, window, stride, plan):
             yield self._answer(clip, self._score_frames(clip))
 
     def on_codes(
@@ -202,7 +210,8 @@ class ActionRecognizer:
         """
         self._check_form(form)
         plan = partial(self._plan, codes=True)
-        for clip in _clips(codes, window or self.code_window, stride, plan):
+        window = self.code_window if window is None else window
+        for clip in _clips(codes, window, stride, plan):
             yield self._answer(clip, self._score_codes(form, clip))
 
     def overall(self, answers: Sequence[Recognition]) -> Recognition:

@@ -22,6 +22,7 @@ from ..models.encoder_source import describe_by_checkpoint
 from ..paths import find_config
 from ..version import __version__
 from .checkpoints import choose_checkpoint, continue_after_restart
+from .first_checks import check_start, check_testing, check_training, explained, read_recipe
 from .heads import follow_data
 from .hooks import innermost
 from .loops import unwrap
@@ -75,7 +76,7 @@ def load_config(
         FileNotFoundError: no such config.
         ValueError: ``amp`` without a GPU, or an option that acts nowhere.
     """
-    cfg = Config.fromfile(find_config(path))
+    cfg = read_recipe(find_config(path))
     options = options or {}
     switches = {k: v for k, v in options.items() if k.split('.')[0] in SWITCHES}
     apply_switches(cfg, switches)
@@ -106,6 +107,26 @@ def _check_names(cfg: Config, options: dict[str, Any]) -> None:
         if name not in known:
             near = ', '.join(get_close_matches(name, known)) or 'none is near'
             raise ValueError(f'{option}: nothing reads {name}; is it one of these: {near}?')
+        _check_place(cfg, option)
+
+
+def _check_place(cfg: Config, option: str) -> None:
+    """See that an option does not make a part that is called almost as one of the config's."""
+    place = cfg
+    for name in option.split('.')[:-1]:
+        if isinstance(place, list):
+            if not name.isdigit() or int(name) >= len(place):
+                raise ValueError(f'{option}: {name} is none of its places 0 to {len(place) - 1}')
+            place = place[int(name)]
+        elif name in place:
+            place = place[name]
+        else:
+            near = get_close_matches(name, place, n=1, cutoff=0.8)
+            if near:
+                raise ValueError(f'{option}: the config has no {name} there; is it {near[0]}?')
+            return
+        if not isinstance(place, dict | list):
+            return
 
 
 def _check_hooks(cfg: Config) -> None:
@@ -164,12 +185,15 @@ def train(cfg: Config) -> dict[str, float]:
     Raises:
         WorkDirInUse: another run writes into ``cfg.work_dir``.
     """
+    check_start(cfg)
     with claim_work_dir(cfg.work_dir, cfg.launcher), name_lost_ranks(cfg.launcher):
         continue_after_restart(cfg)
         runner = build_runner(cfg)
+        check_training(runner)
         runner.test_loop  # noqa: B018  (built now, so that its faults cost no epoch)
         start = time.time()
-        runner.train()
+        with explained(runner):
+            runner.train()
         seconds = time.time() - start
         if cfg.get('test_dataloader') is None:
             return {}
@@ -222,8 +246,12 @@ def test(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, floa
     """
     if not os.path.isfile(checkpoint):
         raise FileNotFoundError(f'no checkpoint {checkpoint}; train first: tools/train.py CONFIG')
+    check_start(cfg)
     cfg.load_from, cfg.resume = checkpoint, False
-    metrics = build_runner(cfg).test()
+    runner = build_runner(cfg)
+    check_testing(runner, checkpoint)
+    with explained(runner):
+        metrics = runner.test()
     if out and is_main_process():
         write_json(out, metrics)
     return metrics

@@ -85,7 +85,7 @@ def load_data(name: str, data_root: str | None = None, ann_file: str | None = No
         data_root: folder of the videos; by default the config's.
         ann_file: annotation file; by default the config's.
     """
-    config, stem = _read_config(name, CONFIGS / 'data', 'data set')
+    config, stem = _read_config(name, CONFIGS / 'data', 'data set', ('dataset', 'mean', 'std'))
     dataset = config.dataset.to_dict()
     if data_root is not None:
         dataset['data_prefix'] = dict(video=data_root)
@@ -111,8 +111,9 @@ def load_panel(name: str, overrides: dict[str, Any] | None = None) -> Panel:
         name: of the config, or its path.
         overrides: entries to replace, such as ``{'panel.frame.recipe.max_epochs': 30}``.
     """
-    config, stem = _read_config(name, CONFIGS, 'panel')
+    config, stem = _read_config(name, CONFIGS, 'panel', ('panel',))
     if overrides:
+        _check_overrides(overrides, config)
         config.merge_from_dict(overrides)
     networks = {k: v.to_dict() for k, v in config.panel.items() if v is not None}
     return Panel(
@@ -120,9 +121,27 @@ def load_panel(name: str, overrides: dict[str, Any] | None = None) -> Panel:
     )
 
 
-def _read_config(name: str, folder: Path, what: str) -> tuple[Config, str]:
+def _check_overrides(overrides: dict[str, Any], config: Config) -> None:
+    for key in overrides:
+        top, *path = key.split('.')
+        if top not in (*config, 'learned_from') or (
+            top == 'panel' and len(path) > 1 and path[0] not in config.panel
+        ):
+            raise ValueError(
+                f'{key}: the panel has no such entry; it has {", ".join(config)} and the networks '
+                f'{", ".join(config.panel)}'
+            )
+
+
+def _read_config(name: str, folder: Path, what: str, needed: tuple[str, ...]) -> tuple[Config, str]:
     path = Path(name) if name.endswith('.py') else folder / f'{name}.py'
+    known = ', '.join(sorted(p.stem for p in folder.glob('*.py')))
     if not path.is_file():
-        known = ', '.join(sorted(p.stem for p in folder.glob('*.py')))
         raise FileNotFoundError(f"no {what} config '{name}': choose one of {known}, or give a path")
-    return Config.fromfile(str(path)), path.stem
+    config = Config.fromfile(str(path))
+    missing = [key for key in needed if key not in config]
+    if missing:
+        raise ValueError(
+            f'{path} is no {what} config: it lacks {", ".join(missing)}; choose one of {known}'
+        )
+    return config, path.stem

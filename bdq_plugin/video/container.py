@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 
 import av
 from av.container import InputContainer
@@ -58,12 +59,16 @@ def open_file(
     if known_format is not None:
         options = dict(options, fpsprobesize='0')
     path = os.fspath(path)
+    # Titles and the like in a damaged header need not be UTF-8.
+    opened = partial(av.open, format=known_format, options=options, metadata_errors='replace')
     try:
-        # The whole path: before a colon in its first name, FFmpeg sees a protocol.
-        # Titles and the like in a damaged header need not be UTF-8.
-        container = av.open(
-            os.path.abspath(path), format=known_format, options=options, metadata_errors='replace'
-        )
+        try:
+            # The whole path: before a colon in its first name, FFmpeg sees a protocol.
+            container = opened(os.path.abspath(path))
+        except av.error.ArgumentError:
+            # Another format: the file's, or the one that the end of its name suggests.
+            with open(path, 'rb') as file:
+                container = opened(f'/dev/fd/{file.fileno()}')
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = reason_of(error)
         if isinstance(error, av.error.ArgumentError):

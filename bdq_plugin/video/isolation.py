@@ -74,6 +74,10 @@ class IsolatedVideo:
             self._length = _ask(self._video, self._timeout, what='length')[0]['length']
         return self._length
 
+    def times_ms(self) -> list[int]:
+        """As of ``VideoFile``."""
+        return _ask(self._video, self._timeout, what='times')[0]['times']
+
     def get_batch(self, indices: Sequence[int], grey: bool = False) -> np.ndarray:
         """See ``VideoReader``."""
         indices = np.asarray(indices).reshape(-1).tolist()

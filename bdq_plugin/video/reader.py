@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -20,9 +22,11 @@ from typing import NamedTuple, Protocol
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from .container import VideoError, decode, demux, open_file, reason_of
+from .clock import Clock
+from .container import VideoError, clock_may_jump, decode, demux, open_file, reason_of
 from .pixels import RGBConverter, luma_of_rgb
 
 # Containers that store a time for each frame, and lead to the packet that they are asked for.
@@ -95,6 +99,14 @@ class VideoFile:
         if self._is_counted:
             return self._packets.num_shown
         return len(_frame_times(self._key))
+
+    def times_ms(self) -> list[int]:
+        """Milliseconds from the first frame to each one, as :class:`Clock` counts them."""
+        container, stream = open_file(self.path)
+        with container:
+            rate = Fraction(stream.guessed_rate or 25)
+            clock = Clock(stream.time_base, rate, clock_may_jump(container))
+            return [clock(frame) for frame in _before_damage(container, stream)]
 
     @property
     def can_seek(self) -> bool:
@@ -368,15 +380,15 @@ def _is_earlier(frame: av.VideoFrame, time: int) -> bool:
 @lru_cache(_REMEMBERED_FILES)
 def _frame_times(key: FileKey) -> np.ndarray:
     """Time stamps of all frames before the first damaged one; -1 for none."""
-    times = []
     container, stream = open_file(key[0])
     with container:
-        try:
-            for frame in decode(demux(container, stream), stream):
-                times.append(-1 if frame.pts is None else frame.pts)
-        except av.error.FFmpegError:
-            pass  # what lies behind a damaged frame does not count
-    return np.array(times, np.int64)
+        stamps = [frame.pts for frame in _before_damage(container, stream)]
+    return np.array([-1 if stamp is None else stamp for stamp in stamps], np.int64)
+
+
+def _before_damage(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    with suppress(av.error.FFmpegError):  # what lies behind a damaged frame does not count
+        yield from decode(demux(container, stream), stream)
 
 
 @lru_cache(_REMEMBERED_FILES)

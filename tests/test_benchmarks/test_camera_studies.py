@@ -2,7 +2,7 @@
 
 import json
 
-from benchmarks import harness, packing, run, streaming
+from benchmarks import harness, packing, run, streaming, writing
 
 
 def test_targets_were_met_where_the_results_come_from():
@@ -22,6 +22,15 @@ def test_streaming_runs_and_is_written(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert all(f'| {name} |' in printed for name in rows)
     assert streaming.table(document).count('\n| 40x30 colour |') == len(rows)
+
+
+def test_writing_runs_and_its_table_is_whole():
+    document = writing.study(quick=True)
+    assert [row['output'] for row in document['rows']] == list(writing.OUTPUTS)
+    assert all(row['one_core_fps'] > 0 and row['peak_mib'] > 0 for row in document['rows'])
+    printed = writing.table(document)
+    assert printed.count('\n| 64x48 colour |') == len(document['rows'])
+    assert '2 s of video' in printed
 
 
 def test_packing_of_one_real_video(real_data):

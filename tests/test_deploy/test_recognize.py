@@ -475,12 +475,17 @@ def test_files_of_labels(tmp_path, data):
     assert recognize.read_labels([str(tmp_path / 'labels.txt')]) == ['box', 'clap', 'wave']
 
 
+def test_a_file_of_labels_in_another_encoding(tmp_path, capsys):
+    (tmp_path / 'labels.txt').write_bytes('stehen\nstürzen'.encode('cp1252'))
+    assert recognize.read_labels([str(tmp_path / 'labels.txt')]) == ['stehen', 'stürzen']
+    assert "read as Windows-1252, as in 'stürzen'" in capsys.readouterr().err
+
+
 def test_files_of_labels_that_are_none(tmp_path):
     path = tmp_path / 'labels.txt'
     for data, message in [
-        ('stehen\nstürzen\n'.encode('latin-1'), 'line 2: not UTF-8 text; save the file'),
-        (b'\n\n', 'has no line'),
-        ('box\nclap\n'.encode('utf-16-le'), 'zero bytes'),
+        (b'\n\n', 'holds no label'),
+        ('box\nclap\n'.encode('utf-16-le'), 'is not a text file'),
     ]:
         path.write_bytes(data)
         with pytest.raises(ValueError, match=message):

@@ -12,6 +12,7 @@ import pytest
 from bdq_plugin.datasets import SubjectVideoDataset
 from bdq_plugin.datasets.annotations import read_annotations
 from bdq_plugin.datasets.preparation import prepare_folder
+from tools.stress.video_kinds import write_kinds
 
 COLUMNS = ('video', 'action', 'subject', 'num_frames')
 PATTERN = '{action}/{subject}_{take}.mp4'
@@ -204,6 +205,19 @@ def test_a_table_of_parts_of_videos(prepare, tmp_path):
     assert report.unlisted == ['walking/anna_2.mp4', 'walking/ben_2.mp4']
     report, rows = prepare(table=table, min_frames=8)
     assert report.short == ['walking/anna_1.mp4 (5 frames)'] and len(rows) == 2
+
+
+def test_seconds_of_a_video_of_variable_rate(tmp_path):
+    """Eight frames at ten a second, a pause up to 2 s, then forty a second."""
+    write_kinds(tmp_path / 'videos', ['variable.mp4'])
+    table = write(
+        tmp_path / 'clips.csv',
+        'video,action,subject,start,end\n'
+        'variable.mp4,hop,Anna,0,0.5\nvariable.mp4,walk,Anna,2,2.2\nvariable.mp4,run,Anna,2.2,\n',
+    )
+    report = prepare_folder(tmp_path / 'videos', tmp_path / 'own.csv', table=table)
+    spans = [(row['start_frame'], row['end_frame']) for row in report.rows]
+    assert spans == [(0, 5), (8, 16), (16, 24)]
 
 
 def test_an_annotation_can_be_prepared_again(prepare, folder, tmp_path):

@@ -95,6 +95,19 @@ def test_frames_come_in_any_order(folder, name):
         np.testing.assert_array_equal(frames, video.get_batch(wanted, grey=grey))
 
 
+@pytest.mark.parametrize('suffix', ['.png', '.txt', '.m3u8', '.wav', ''])
+def test_what_is_inside_counts_and_not_the_name(folder, tmp_path, suffix):
+    """FFmpeg recognises MPEG-PS with less certainty than it has in the end of a name."""
+    (path,) = write_kinds(folder, ['interlaced.mpg'])
+    renamed = (tmp_path / 'video').with_suffix(suffix)
+    renamed.write_bytes(path.read_bytes())
+    expected = decode_as_documented(path, Truth())
+    video = VideoFile(renamed)
+    np.testing.assert_array_equal(video.get_batch(range(len(video))), expected)
+    with VideoSource(renamed, grey=False) as source:
+        np.testing.assert_array_equal([frame.pixels for frame in source], expected)
+
+
 def test_the_kinds_are_what_they_are_called(folder):
     """A kind without its peculiarity would prove nothing."""
     paths = dict(zip(KINDS, write_kinds(folder), strict=True))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
 
 from ...progress import track
 from ...video import files
@@ -129,7 +131,7 @@ def prepare(
     """
     check_new_file(out, overwrite)
     report.count_by = tuple(name for name in columns if name not in ('video', *FILE_COLUMNS))
-    found = _measure_all(raw_dir, dict.fromkeys(clip['video'] for clip in clips), report)
+    found = _measure_all(raw_dir, clips, report)
     for clip in clips:
         if clip['video'] in found:
             row = _row_of(clip, found[clip['video']], min_frames, report)
@@ -224,27 +226,39 @@ class AmbiguousName(ValueError):
 
 
 class _Video(NamedTuple):
-    """What a video measures, as the columns of ``MEASURED``."""
+    """What a video measures, as the columns of ``MEASURED``; where a clip of it has its place in
+    seconds, also the milliseconds from the first frame to each one.
+    """
 
     num_frames: int
     width: int
     height: int
     fps: float
     sha256: str
+    times_ms: Sequence[int] = ()
+
+    def frame_at(self, seconds: float) -> int:
+        """The frame nearest to a time; behind the last one, as if others followed."""
+        beyond = 1000 * seconds - self.times_ms[-1]
+        if beyond >= 0:
+            return self.num_frames - 1 + round(beyond / 1000 * self.fps)
+        return int(np.abs(np.subtract(self.times_ms, 1000 * seconds)).argmin())
 
 
 def _measure_all(
-    raw_dir: str | Path, videos: Iterable[str], report: PreparationReport
+    raw_dir: str | Path, clips: Sequence[dict[str, Any]], report: PreparationReport
 ) -> dict[str, _Video]:
-    """Measure the readable videos; the others go into the report."""
+    """Measure the readable videos of clips; the others go into the report."""
     found = {}
-    for name in track(list(videos), 'reading videos'):
+    timed = {clip['video'] for clip in clips if not {'start', 'end'}.isdisjoint(clip)}
+    for name in track(list(dict.fromkeys(clip['video'] for clip in clips)), 'reading videos'):
         path = Path(raw_dir, name)
         try:
             video = open_unknown(path)
             height, width = video.get_batch([0]).shape[1:3]
             fps = round(video.fps, 3)
-            found[name] = _Video(len(video), width, height, fps, file_digest(path))
+            times_ms = video.times_ms() if name in timed else ()
+            found[name] = _Video(len(video), width, height, fps, file_digest(path), times_ms)
         except OSError as error:
             report.unreadable.append(str(error))
     return found
@@ -255,7 +269,7 @@ def _row_of(
 ) -> Row | None:
     """The row of a clip, or None where nothing of it can be used."""
     row = {key: value for key, value in clip.items() if key not in ('start', 'end')}
-    row.update(video._asdict())
+    row.update((name, getattr(video, name)) for name in MEASURED)
     start, end = 0, video.num_frames
     if not {'start', 'end', 'start_frame', 'end_frame'}.isdisjoint(clip):
         start, end = _range_of(clip, video)
@@ -277,9 +291,9 @@ def _range_of(clip: dict[str, Any], video: _Video) -> tuple[int, int]:
     """First frame and the one behind the last; a time is that of the frame nearest to it."""
     start, end = clip.get('start_frame', 0), clip.get('end_frame', video.num_frames)
     if 'start' in clip:
-        start = round(clip['start'] * video.fps)
+        start = video.frame_at(clip['start'])
     if 'end' in clip:
-        end = round(clip['end'] * video.fps)
+        end = video.frame_at(clip['end'])
     return start, end
 
 
