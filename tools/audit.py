@@ -26,7 +26,7 @@ from mmengine.config import DictAction
 from bdq_plugin.engine.first_checks import check_device
 from bdq_plugin.evaluation.audit import run_audit
 from bdq_plugin.evaluation.candidates import OUTPUTS, output_forms, resolve_encoder
-from bdq_plugin.evaluation.clips import count_folds
+from bdq_plugin.evaluation.clips import check_folds, count_folds
 from bdq_plugin.evaluation.own_data import own_data
 from bdq_plugin.evaluation.pooling import CLEAR, pool
 from bdq_plugin.evaluation.results import Cell, comparable, differences, read_result
@@ -117,6 +117,7 @@ def audit(args: argparse.Namespace) -> None:
         )
     units = count_folds(data.dataset, args.protocol)
     folds = args.fold or list(range(1, units + 1))
+    check_folds(data.dataset, args.protocol, folds)
     name = args.name or audited.name
     clear = resolve_encoder(CLEAR)
     runs = [(name, audited, output, forms[output]) for output in wanted]

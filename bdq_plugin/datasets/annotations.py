@@ -34,6 +34,8 @@ TEXT_COLUMNS = ('video', 'action', 'subject', 'sha256')
 # Of the video and of the clip's place in it, not of what it shows.
 FILE_COLUMNS = ('start_frame', 'end_frame', 'num_frames', 'width', 'height', 'fps', 'sha256')
 
+# Of a whole number, not of the places behind a decimal point.
+_LEADING_ZEROS = re.compile(r'(?<![\d.,])0+(?=\d)')
 _DELIMITERS = '\t;,'
 # Of a long list in a message, so many are written out.
 _LISTED = 5
@@ -179,7 +181,8 @@ def check_inside_root(video: str, where: str) -> None:
 
 
 def check_spelling(rows: Sequence[Row], columns: Iterable[str], path: str | Path) -> None:
-    """Raise ValueError where one name is written in two ways: other case, blanks or accents' form.
+    """Raise ValueError where one name is written in two ways: other case, blanks, accents' form, or
+    zeros before a number.
 
     Args:
         rows: Rows of a table.
@@ -191,6 +194,7 @@ def check_spelling(rows: Sequence[Row], columns: Iterable[str], path: str | Path
         for row in rows:
             value = str(row.get(column, ''))
             same = ''.join(unicodedata.normalize('NFKC', value).casefold().split())
+            same = _LEADING_ZEROS.sub('', same)
             spellings[same].setdefault(value, []).append(row)
         for found in spellings.values():
             if len(found) > 1:

@@ -501,6 +501,8 @@ def _divide(rows: Sequence[Row], protocol: Protocol, fold: int) -> Split:
 
 # Audit
 
+# So many people are named in a sentence.
+_NAMED = 5
 # Not what may stand on both sides: a clip's own numbers, and what it is of.
 _NOT_SHARED = ('video', 'action', 'recording', 'session', 'sequence', 'split', *FILE_COLUMNS)
 
@@ -574,14 +576,15 @@ def audit_protocol(rows_by_split: Split) -> ProtocolAudit:
         {row.get('privacy', row.get('subject')) for row in rows_by_split[name]}
         for name in ('train', 'test')
     )
-    unseen = tested - known
+    unseen = sorted(map(str, tested - known), key=natural_key)
     findings = [line for split in values for line in _findings(split, shared[split], totals[split])]
     if unseen:
         what = 'labels' if 'privacy' in rows_by_split['test'][0] else 'people'
+        named = ', '.join(unseen[:_NAMED]) + (', ...' if unseen[_NAMED:] else '')
         findings.insert(
             0,
             f'identity is not defined: {len(unseen)} of {len(tested)} {what} of test are not in '
-            'train; only action can be scored',
+            f'train ({named}); only action can be scored',
         )
     clips = {name: len(rows) for name, rows in rows_by_split.items()}
     return ProtocolAudit(clips, shared, totals, not unseen, findings)

@@ -201,6 +201,20 @@ def load_fold(
     return Fold(**decoded, audit=audit, actions=tuple(metainfo['classes']), identities=tuple(names))
 
 
+def check_folds(dataset: dict[str, Any], protocol: str, folds: Sequence[int]) -> None:
+    """Raise ValueError where one of the folds cannot be audited, before the first of them is.
+
+    Args:
+        dataset, protocol: see :func:`build_datasets`.
+        folds: from 1.
+    """
+    for fold in folds:
+        datasets = build_datasets(dataset, protocol, fold)
+        attributes = 'gt_attributes' in datasets['test'][0]['data_samples']
+        check_fold(audit_datasets(datasets), protocol, fold, attributes)
+        check_people(datasets['train'], attributes)
+
+
 def check_fold(audit: ProtocolAudit, protocol: str, fold: int, attributes: bool = False) -> None:
     """Raise ValueError where a fold cannot tell how well people are recognised.
 
@@ -209,9 +223,10 @@ def check_fold(audit: ProtocolAudit, protocol: str, fold: int, attributes: bool 
     """
     if not (audit.identity_defined or attributes):
         raise ValueError(
-            f"protocol '{protocol}' holds people out of train, so no attacker can know them: "
-            "audit with a protocol that has every person on both sides, such as IXMAS's 'take' or "
-            "KTH's 'scenario'"
+            f"protocol '{protocol}', fold {fold}: {audit.findings[0]}, for no attacker can know "
+            'whom it has not seen: audit with a protocol that has every person on both sides (a '
+            'take, scenario or session held out), and record these people again, or leave them '
+            'out (subjects=[...], or without their rows)'
         )
     people = audit.totals['test']['subjects']
     fewest = min(audit.clips['train'], audit.clips['test'])
@@ -219,8 +234,8 @@ def check_fold(audit: ProtocolAudit, protocol: str, fold: int, attributes: bool 
         raise ValueError(
             f"fold {fold} of protocol '{protocol}' has {audit.clips['train']} train and "
             f'{audit.clips["test"]} test clips, of {people} people: an audit needs two people or '
-            'more, with two clips each on both sides; take more actions or people, or another '
-            'protocol'
+            'more, with two clips each on both sides; take more actions or people, another '
+            'protocol, or other folds alone (--fold)'
         )
 
 

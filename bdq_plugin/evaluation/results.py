@@ -169,8 +169,8 @@ def finished(path: str | os.PathLike, expected: str) -> dict[str, Any] | None:
     document = read_result(path)
     if document['fingerprint'] != expected:
         raise ValueError(
-            f'{path} was computed with another encoder, panel or data config: name this encoder '
-            'differently (--name), write elsewhere (--results), or move that file away'
+            f'{path} was computed with another encoder, panel or data (config, or clips): name '
+            'this encoder differently (--name), write elsewhere (--results), or move that file away'
         )
     return document
 

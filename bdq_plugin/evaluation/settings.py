@@ -25,6 +25,8 @@ class Data:
         dataset: config of the data set, without protocol, split and fold.
         mean, std: as ``BDQDataPreprocessor`` takes them.
         sampling: which frames are encoded.
+        annotation: digest of the annotation, where the name alone does not say which clips these
+            are.
     """
 
     name: str
@@ -32,12 +34,14 @@ class Data:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     sampling: Sampling = field(default_factory=Sampling)
+    annotation: str | None = None
 
     def identity(self) -> dict[str, Any]:
         """What makes it this data, wherever the files lie."""
         places = ('data_root', 'ann_file', 'data_prefix')
         dataset = {k: v for k, v in self.dataset.items() if k not in places}
-        return dict(dataset=dataset, mean=self.mean, std=self.std, sampling=asdict(self.sampling))
+        same = dict(dataset=dataset, mean=self.mean, std=self.std, sampling=asdict(self.sampling))
+        return same if self.annotation is None else dict(same, annotation=self.annotation)
 
 
 @dataclass(frozen=True)

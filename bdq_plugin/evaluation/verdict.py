@@ -25,6 +25,8 @@ def verdict(row: PooledResult, people: int, units: int) -> str:
         f'{len(row.folds)} of {units} units were held out in turn.'
     )
     lines = [asked, _control(row)]
+    if people < ENOUGH_PEOPLE:
+        lines.insert(0, f'A demonstration, not a measurement: there are {people} people.')
     found = f'{_share(Estimate(leak.value, leak.interval))} by {row.strongest}; {chance}.'
     lines.append(f'Leaked: a single clip names the person in {found}')
     if leak.value_of_all is not None:
@@ -61,10 +63,7 @@ def _control(row: PooledResult) -> str:
 def _missing(row: PooledResult, people: int) -> str:
     missing = []
     if people < ENOUGH_PEOPLE:
-        missing.append(
-            f'more people ({people} make this a demonstration, not a measurement; take '
-            f'{ENOUGH_PEOPLE} or more)'
-        )
+        missing.append(f'{ENOUGH_PEOPLE} people or more')
     if not row.evidence_of_privacy:
         missing.append('attackers that succeed on clear video')
     if len(row.seeds) < 3:

@@ -9,6 +9,8 @@ import runpy
 import shlex
 import sys
 
+import pytest
+
 from bdq_plugin.datasets.annotations import read_annotations
 from tests.game import REPOSITORY
 
@@ -49,7 +51,7 @@ def test_commands(tmp_path, monkeypatch, capfd):
             assert not stop.code, (tool, stop.code, capfd.readouterr().err[-2000:])
         ran.append(name)
     assert ran == [
-        'make_folder.py', 'prepare.py', 'train.py', 'train.py', 'train.py',
+        'make_folder.py', 'plan_audit.py', 'prepare.py', 'train.py', 'train.py', 'train.py',
         'encode_video.py', 'recognize.py',
     ]  # fmt: skip
     answer = capfd.readouterr().out.strip().splitlines()[-1]
@@ -72,10 +74,15 @@ def test_audit_is_the_command_that_is_left_out():
     ]  # fmt: skip
 
 
-def test_widths_of_intervals():
-    rows = re.findall(r'^\| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$', PAGE, re.MULTILINE)
-    assert [int(row[0]) for row in rows] == [3, 10, 20, 40]
-    for people, *widths in (map(int, row) for row in rows):
-        for clips, width in zip((3, 12, 36), widths, strict=True):
-            deviation = math.sqrt((0.25**2 + 0.25 / clips) / people)
-            assert width == round(196 * deviation)
+def test_widths_of_intervals(monkeypatch, capsys):
+    (words,) = (words for words in commands() if words[1].endswith('plan_audit.py'))
+    monkeypatch.setattr(sys, 'argv', words[1:])
+    runpy.run_path(str(REPOSITORY / words[1]), run_name='__main__')
+    table = capsys.readouterr().out
+    assert table in PAGE
+    # Twenty people of 12 clips: Student's t of 19 degrees, 2.093.
+    half = 209.3 * math.sqrt((0.25**2 + 0.25 / 12) / 20)
+    assert f'| 20 | 18 | {half:.0f} | 12 |' in table
+    monkeypatch.setattr(sys, 'argv', [*words[1:], '--rate', '100'])
+    with pytest.raises(SystemExit, match='error: --rate is between 0 and 100'):
+        runpy.run_path(str(REPOSITORY / words[1]), run_name='__main__')

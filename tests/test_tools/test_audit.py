@@ -108,3 +108,17 @@ def test_results_table_needs_a_place(tmp_path: Path) -> None:
     readme.write_text('no place\n')
     with pytest.raises(SystemExit, match='has no place for a table'):
         tool('results_table').main(['--file', str(readme), '--results', str(tmp_path)])
+
+
+def test_a_fold_that_cannot_be_audited_stops_the_first(synthetic_own, tmp_path, capsys) -> None:
+    """Take 4 of one person alone: told before the others are spent on."""
+    annotation = tmp_path / 'own.csv'
+    lines = synthetic_own.annotation.read_text().splitlines()
+    lines += [line.replace(',anna,3,', ',anna,4,') for line in lines if ',anna,3,' in line]
+    annotation.write_text('\n'.join(lines))
+    options = ['--data', str(annotation), '--data-root', str(synthetic_own.root), '--hold-out']
+    options += ['take', '--results', str(tmp_path / 'results'), '--panel', 'templates']
+    with pytest.raises(SystemExit, match=r'error: fold 4 .* of 1 people: .* \(--fold\)'):
+        tool('audit').main(['--encoder', 'bdq_hard', *options])
+    assert not (tmp_path / 'results').exists()
+    assert 'held out' not in capsys.readouterr().out

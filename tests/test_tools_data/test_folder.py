@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import unicodedata
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from bdq_plugin.datasets import SubjectVideoDataset
-from bdq_plugin.datasets.annotations import read_annotations
+from bdq_plugin.datasets.annotations import check_spelling, read_annotations
 from bdq_plugin.datasets.preparation import prepare_folder
 from tools.stress.video_kinds import write_kinds
 
@@ -317,6 +318,15 @@ def test_one_take_a_person(folder, prepare):
     assert 'each has one take): nothing can be held out; record every person again' in notes(report)
 
 
+def test_too_few_takes_for_an_audit(folder, prepare):
+    report, _ = prepare(pattern=PATTERN)
+    assert 'an audit with take held out needs three of each person' in notes(report)
+    assert 'two are of 2 (anna, ben)' in notes(report) and 'not everyone' not in notes(report)
+    (folder / 'walking/ben_2.mp4').rename(folder / 'walking/ben_3.mp4')
+    report, _ = prepare(pattern=PATTERN)
+    assert 'not everyone has take 2 (2, 3): held out, it says nothing of the' in notes(report)
+
+
 def test_one_person_and_actions_of_one_person(folder, prepare):
     (folder / 'hop').mkdir()
     (folder / 'walking/ben_2.mp4').rename(folder / 'hop/ben_2.mp4')
@@ -347,6 +357,21 @@ def test_two_spellings_of_one_person(folder, prepare):
     (folder / 'walking/anna_2.mp4').rename(folder / 'walking/Anna_2.mp4')
     with pytest.raises(ValueError, match=r"subject .* several ways: .*'Anna' \(1 rows\)"):
         prepare(pattern=PATTERN)
+
+
+SPELLINGS = [
+    ('p1', 'p01', True),
+    ('p10', 'p100', False),
+    ('1.05 m', '1.5 m', False),
+    ('Zoë', 'ZOE\u0308', True),
+]
+
+
+@pytest.mark.parametrize(('one', 'other', 'same'), SPELLINGS)
+def test_spellings(one, other, same):
+    expected = pytest.raises(ValueError, match='several ways') if same else nullcontext()
+    with expected:
+        check_spelling([dict(subject=one), dict(subject=other)], ['subject'], 'own.csv')
 
 
 def test_one_video_under_two_labels(folder, prepare):

@@ -9,6 +9,8 @@ from ..annotations import FILE_COLUMNS, Row, natural_key, shorten
 
 # Columns that say nothing of who could be told apart by what.
 _NOT_UNITS = ('video', 'action', 'subject', 'sequence', 'split', *FILE_COLUMNS)
+# What audits hold out, by default or by choice.
+_REPETITIONS = ('take', 'session')
 
 
 def advise(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
@@ -53,6 +55,8 @@ def _people(rows: Sequence[Row], further: Sequence[str], has_split: bool) -> lis
                 f'with {name} held out, a person with one {name} is on one side alone: '
                 f'{shorten(units[name])}'
             )
+        if name in _REPETITIONS:
+            lines += _too_few_for_an_audit(rows, name, people)
     if not usable and not has_split:
         known = f' (each has one {", one ".join(further)})' if further else ''
         lines.append(
@@ -64,6 +68,23 @@ def _people(rows: Sequence[Row], further: Sequence[str], has_split: bool) -> lis
             lines.append(
                 f'action {action} is by {next(iter(performers))} alone: it names the person'
             )
+    return lines
+
+
+def _too_few_for_an_audit(rows: Sequence[Row], name: str, people: Sequence[str]) -> list[str]:
+    """What an audit lacks that holds out a column: three units of everyone, the same ones."""
+    lines = []
+    two = [who for who, found in _values(rows, 'subject', name).items() if len(found) == 2]
+    if two:
+        lines.append(
+            f'an audit with {name} held out needs three of each person (one is tested, one tells '
+            f'how well an attacker has learned); two are of {shorten(sorted(two, key=natural_key))}'
+        )
+    present = _values(rows, name, 'subject')
+    partly = [unit for unit, found in present.items() if unit and len(found) < len(people)]
+    if partly:
+        shown = shorten(sorted(partly, key=natural_key))
+        lines.append(f'not everyone has {name} {shown}: held out, it says nothing of the others')
     return lines
 
 
