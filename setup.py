@@ -41,7 +41,12 @@ setup(
     long_description_content_type='text/markdown',
     packages=find_packages(include=['bdq_plugin', 'bdq_plugin.*']),
     package_data={
-        'bdq_plugin': ['datasets/index/*.txt', 'encoders/zoo/*.json', 'encoders/zoo/cards/*']
+        'bdq_plugin': [
+            'datasets/index/*.txt',
+            'encoders/zoo/*.json',
+            'encoders/zoo/cards/*',
+            'deploy/c/*',
+        ]
     },
     cmdclass={'build_py': BuildWithRecipes},
     python_requires='>=3.10,<3.13',

@@ -27,6 +27,8 @@ CAMERA = {
     'deploy/streaming.py': {'torch', *OPENMMLAB},
     'deploy/encoding.py': {'torch', *OPENMMLAB},
     'deploy/packed.py': {'torch', *OPENMMLAB},
+    'deploy/c_core.py': {'torch', *OPENMMLAB},
+    'deploy/vectors.py': {'torch', *OPENMMLAB},
     'deploy/codes_video.py': {'torch', *OPENMMLAB},
     'camera_form.py': {'torch', *OPENMMLAB},
     'encoder_file.py': {'torch', *OPENMMLAB},

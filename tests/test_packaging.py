@@ -66,7 +66,7 @@ def test_contents_of_the_wheel(wheel):
     recipes = _files('configs', '.py', '.yml') | {'model-index.yml'}
     tools = {name for name in _files('tools', '.py', '.sh') if '/stress/' not in name}
     assert {f'bdq_plugin/.mim/{name}' for name in recipes | tools} <= names
-    assert _files('bdq_plugin', '.py', '.txt', '.json') <= names
+    assert _files('bdq_plugin', '.py', '.txt', '.json', '.c', '.h') <= names
     others = {name for name in names if not name.startswith(('bdq_plugin/', f'{NAME}.dist-info/'))}
     assert not others and not any('__pycache__' in name for name in names)
 
@@ -75,7 +75,7 @@ def test_contents_of_the_source_distribution(dist):
     with tarfile.open(next(dist.glob('*.tar.gz'))) as archive:
         names = {name.partition('/')[2] for name in archive.getnames()}
     for folder in SOURCES:
-        assert _files(folder, '.py', '.sh', '.yml', '.txt', '.in', '.json') <= names
+        assert _files(folder, '.py', '.sh', '.yml', '.txt', '.in', '.json', '.c', '.h') <= names
     assert set(FILES) <= names
 
 

@@ -1,10 +1,12 @@
-"""Export a trained encoder to ONNX or torch.export.
+"""Export a trained encoder to ONNX, torch.export or C.
 
     python tools/export.py work_dirs/bdq_kth/encoder.json encoder.onnx            # frame by frame
     python tools/export.py work_dirs/bdq_kth/encoder.json clip.onnx --form clip   # whole clip, soft
     python tools/export.py bdq_hard_ixmas_take3 encoder.pt2                       # of the zoo
+    python tools/export.py bdq_hard_ixmas_take3 bdq_form.h                        # for C
 
-``.onnx`` is opset 18, ``.pt2`` is torch.export; sizes are dynamic. Exit status 1 on any error.
+``.onnx`` is opset 18, ``.pt2`` is torch.export, sizes are dynamic; ``.h`` is the encoder for
+``bdq.h`` and ``bdq.c`` of ``bdq_plugin/deploy/c``. Exit status 1 on any error.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('encoder', help='file of a trained encoder, or its name in the zoo')
-    parser.add_argument('output', help='file to write, .onnx or .pt2')
+    parser.add_argument('output', help='file to write, .onnx, .pt2 or .h')
     parser.add_argument('--form', choices=FORMS, default='step')
     parser.add_argument(
         '--import', dest='modules', nargs='+', default=[], help='modules of encoders of your own'

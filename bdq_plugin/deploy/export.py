@@ -1,4 +1,4 @@
-"""The encoder for other run times: ONNX and ``torch.export``, with dynamic sizes.
+"""The encoder for other run times: ONNX and ``torch.export``, with dynamic sizes, and C.
 
 Two forms of one encoder. ``step`` is a camera's: a frame and the state in, codes and the state out,
 in whole numbers and so bit for bit those of :class:`StreamingEncoder`. ``clip`` is training's: a
@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from ..camera_form import CameraForm
 from ..encoders import BDQEncoder
 from ..encoders.functional import separable_filter
+from .c_core import form_header
 
 FORMS = ('step', 'clip')
-FILE_FORMATS = ('.onnx', '.pt2')
+FILE_FORMATS = ('.onnx', '.pt2', '.h')
 OPSET = 18
 
 
@@ -118,7 +119,7 @@ def export_program(encoder: BDQEncoder, form: str) -> torch.export.ExportedProgr
 
 
 def export_encoder(encoder: BDQEncoder, path: str | os.PathLike, form: str = 'step') -> Path:
-    """Write an encoder as ``.onnx`` (opset 18) or ``.pt2`` (``torch.export``).
+    """Write an encoder as ``.onnx`` (opset 18), ``.pt2`` (``torch.export``) or ``.h`` (``bdq.h``).
 
     Inputs and outputs of the ONNX file: ``frame`` and ``state`` to ``codes`` and ``new_state``
     (``'step'``), ``clip`` to ``encoded`` (``'clip'``). All sizes are dynamic.
@@ -137,6 +138,9 @@ def export_encoder(encoder: BDQEncoder, path: str | os.PathLike, form: str = 'st
         raise ValueError(f'{path}: an export ends in one of {", ".join(FILE_FORMATS)}')
     if not path.parent.is_dir():
         raise FileNotFoundError(f'no folder {path.parent} to write {path.name} to: make it')
+    if path.suffix == '.h':
+        path.write_text(_header(encoder, form))
+        return path
     program = export_program(encoder, form)
     if path.suffix == '.pt2':
         torch.export.save(program, path)
@@ -152,3 +156,11 @@ def export_encoder(encoder: BDQEncoder, path: str | os.PathLike, form: str = 'st
     )
     onnx_program.save(path)
     return path
+
+
+def _header(encoder: BDQEncoder, form: str) -> str:
+    if form != 'step':
+        raise ValueError(f"a header holds the form 'step', which cameras run, not '{form}'")
+    if not isinstance(encoder, BDQEncoder):
+        raise ValueError(f'{type(encoder).__name__} is a rival for audits and has no export')
+    return form_header(encoder.integer_form())

@@ -1,0 +1,211 @@
+/* See bdq.h. A frame is read once, row by row: rows are filtered along y into one row, and this along
+ * x, strip by strip, so that what stands between two steps stays in the nearest cache. The inner
+ * loops are plain ones without branches, which compilers turn into vector instructions. */
+#include "bdq.h"
+
+#define KERNEL_SUM 256
+#define MAX_VALUES ((int64_t)1 << 28)
+#define MAX_ROW ((uint64_t)1 << 29)
+/* Values of a strip: 4 KB of 32-bit numbers. */
+#define STRIP 1024
+/* Thresholds are counted so many at a time, in registers; 4-bit codes have 15. */
+#define GROUP 15
+#define SMALL_GROUP 7
+
+/* ---------------------------------------------------------------- what fits */
+
+static int is_flag(int32_t value) { return value == 0 || value == 1; }
+
+int bdq_check_form(const bdq_form *form) {
+    int32_t sum = 0;
+    if (form == NULL || form->version != BDQ_FORM_VERSION || !is_flag(form->zeros) ||
+        !is_flag(form->difference) || form->num_taps < 1 || form->num_taps > BDQ_MAX_TAPS ||
+        form->num_taps % 2 == 0 || form->num_thresholds < 1 ||
+        form->num_thresholds > BDQ_MAX_THRESHOLDS)
+        return BDQ_BAD_FORM;
+    for (int32_t i = 0; i < form->num_taps; i++) {
+        int32_t tap = form->taps[i];
+        if (tap < 0 || tap > KERNEL_SUM || tap != form->taps[form->num_taps - 1 - i])
+            return BDQ_BAD_FORM;
+        sum += tap;
+    }
+    for (int32_t i = 1; i < form->num_thresholds; i++)
+        if (form->thresholds[i] < form->thresholds[i - 1]) return BDQ_BAD_FORM;
+    return sum == KERNEL_SUM ? BDQ_OK : BDQ_BAD_FORM;
+}
+
+static int is_size(int32_t height, int32_t width, int32_t channels) {
+    return height > 0 && width > 0 && channels > 0 && (int64_t)height * width <= MAX_VALUES &&
+           (int64_t)height * width * channels <= MAX_VALUES;
+}
+
+size_t bdq_state_count(const bdq_form *form, int32_t height, int32_t width, int32_t channels) {
+    if (bdq_check_form(form) != BDQ_OK || !is_size(height, width, channels)) return 0;
+    return form->difference ? (size_t)height * (size_t)width * (size_t)channels : 0;
+}
+
+/* A row with its margins. */
+size_t bdq_row_count(const bdq_form *form, int32_t height, int32_t width, int32_t channels) {
+    uint64_t count;
+    if (bdq_check_form(form) != BDQ_OK || !is_size(height, width, channels)) return 0;
+    count = ((uint64_t)width + (uint64_t)form->num_taps - 1) * (uint64_t)channels;
+    return count <= MAX_ROW ? (size_t)count : 0;
+}
+
+int bdq_begin(bdq_stream *stream, const bdq_form *form, int32_t height, int32_t width,
+              int32_t channels, int32_t *state, uint16_t *row) {
+    if (stream == NULL) return BDQ_NO_MEMORY;
+    stream->form = NULL;
+    if (bdq_check_form(form) != BDQ_OK) return BDQ_BAD_FORM;
+    if (bdq_row_count(form, height, width, channels) == 0) return BDQ_BAD_SIZE;
+    if (row == NULL || (form->difference && state == NULL)) return BDQ_NO_MEMORY;
+    stream->form = form;
+    stream->height = height;
+    stream->width = width;
+    stream->channels = channels;
+    stream->state = state;
+    stream->row = row;
+    stream->started = 0;
+    return BDQ_OK;
+}
+
+/* ---------------------------------------------------------------- blur */
+
+/* Along y: sums of at most 255 * 256, so 16 bits do. */
+static void filter_column(const bdq_stream *stream, const uint8_t *frame, int32_t y,
+                          uint16_t *restrict out) {
+    const bdq_form *form = stream->form;
+    int32_t half = form->num_taps / 2, size = stream->width * stream->channels;
+    const uint8_t *rows[5];
+    if (half == 2 && y >= half && y < stream->height - half) {
+        uint16_t a = (uint16_t)form->taps[0], b = (uint16_t)form->taps[1];
+        uint16_t c = (uint16_t)form->taps[2];
+        for (int32_t k = 0; k < 5; k++) rows[k] = frame + (size_t)(y - half + k) * (size_t)size;
+        for (int32_t i = 0; i < size; i++)
+            out[i] = (uint16_t)(a * (rows[0][i] + rows[4][i]) + b * (rows[1][i] + rows[3][i]) +
+                                c * rows[2][i]);
+        return;
+    }
+    for (int32_t i = 0; i < size; i++) out[i] = 0;
+    for (int32_t k = -half; k <= half; k++) {
+        uint16_t tap = (uint16_t)form->taps[half + k];
+        int32_t at = y + k < 0 ? 0 : y + k >= stream->height ? stream->height - 1 : y + k;
+        const uint8_t *row = frame + (size_t)at * (size_t)size;
+        if (form->zeros && at != y + k) continue;
+        for (int32_t i = 0; i < size; i++) out[i] = (uint16_t)(out[i] + tap * row[i]);
+    }
+}
+
+/* Fill both margins of a row that begins behind the first one. */
+static void pad_row(const bdq_stream *stream, uint16_t *row) {
+    int32_t channels = stream->channels, margin = stream->form->num_taps / 2 * channels;
+    int32_t size = stream->width * channels;
+    for (int32_t i = 0; i < margin; i++) {
+        row[i - margin] = stream->form->zeros ? 0 : row[i % channels];
+        row[size + i] = stream->form->zeros ? 0 : row[size - channels + i % channels];
+    }
+}
+
+/* Along x, from a place of the first margin on; sums of at most 24 bits. */
+static void filter_row(const uint16_t *row, int32_t count, int32_t channels, const bdq_form *form,
+                       int32_t *restrict out) {
+    int32_t half = form->num_taps / 2;
+    const uint16_t *centre = row + half * channels;
+    int32_t c = form->taps[half];
+    if (half == 2) {
+        const uint16_t *p1 = row + channels, *p3 = centre + channels, *p4 = p3 + channels;
+        int32_t a = form->taps[0], b = form->taps[1];
+        for (int32_t i = 0; i < count; i++)
+            out[i] = a * (row[i] + p4[i]) + b * (p1[i] + p3[i]) + c * centre[i];
+        return;
+    }
+    for (int32_t i = 0; i < count; i++) out[i] = c * centre[i];
+    for (int32_t k = 0; k < half; k++) {
+        const uint16_t *left = row + k * channels, *right = row + (2 * half - k) * channels;
+        int32_t tap = form->taps[k];
+        for (int32_t i = 0; i < count; i++) out[i] += tap * (left[i] + right[i]);
+    }
+}
+
+/* ---------------------------------------------------------------- difference and thresholds */
+
+/* Values become the difference, previous what the values were. */
+static void subtract(int32_t *restrict values, int32_t *restrict previous, int32_t count) {
+    for (int32_t i = 0; i < count; i++) {
+        int32_t value = values[i];
+        values[i] = value - previous[i];
+        previous[i] = value;
+    }
+}
+
+/* How many of the thresholds lie strictly below each value, in 32 bits as the values are: a count
+ * in bytes would make compilers narrow the outcome of every comparison. */
+static void count_small(const int32_t *restrict values, const int32_t *t, int32_t count,
+                        int32_t *restrict counts) {
+    int32_t t0 = t[0], t1 = t[1], t2 = t[2], t3 = t[3], t4 = t[4], t5 = t[5], t6 = t[6];
+    for (int32_t i = 0; i < count; i++) {
+        int32_t v = values[i];
+        counts[i] = (v > t0) + (v > t1) + (v > t2) + (v > t3) + (v > t4) + (v > t5) + (v > t6);
+    }
+}
+
+static void count_group(const int32_t *restrict values, const int32_t *t, int32_t count,
+                        int32_t *restrict counts) {
+    int32_t t0 = t[0], t1 = t[1], t2 = t[2], t3 = t[3], t4 = t[4], t5 = t[5], t6 = t[6], t7 = t[7];
+    int32_t t8 = t[8], t9 = t[9], ta = t[10], tb = t[11], tc = t[12], td = t[13], te = t[14];
+    for (int32_t i = 0; i < count; i++) {
+        int32_t v = values[i];
+        counts[i] = (v > t0) + (v > t1) + (v > t2) + (v > t3) + (v > t4) + (v > t5) + (v > t6) +
+                    (v > t7) + (v > t8) + (v > t9) + (v > ta) + (v > tb) + (v > tc) + (v > td) +
+                    (v > te);
+    }
+}
+
+static void quantize(const int32_t *restrict values, const int32_t *thresholds,
+                     int32_t num_thresholds, int32_t count, uint8_t *restrict codes) {
+    int32_t counts[STRIP];
+    if (num_thresholds == 1) {
+        for (int32_t i = 0; i < count; i++) codes[i] = values[i] > thresholds[0];
+        return;
+    }
+    if (num_thresholds <= SMALL_GROUP) count_small(values, thresholds, count, counts);
+    else count_group(values, thresholds, count, counts);
+    for (int32_t i = 0; i < count; i++) codes[i] = (uint8_t)counts[i];
+    for (int32_t k = GROUP; k < num_thresholds; k += GROUP) {
+        count_group(values, thresholds + k, count, counts);
+        for (int32_t i = 0; i < count; i++) codes[i] = (uint8_t)(codes[i] + counts[i]);
+    }
+}
+
+/* ---------------------------------------------------------------- a frame */
+
+int bdq_encode(bdq_stream *stream, const uint8_t *frame, uint8_t *codes) {
+    const bdq_form *form;
+    int32_t thresholds[BDQ_MAX_THRESHOLDS + GROUP], values[STRIP];
+    int32_t size, margin, only_state;
+    if (stream == NULL || stream->form == NULL || frame == NULL || codes == NULL)
+        return BDQ_NO_MEMORY;
+    form = stream->form;
+    size = stream->width * stream->channels;
+    margin = form->num_taps / 2 * stream->channels;
+    only_state = form->difference && !stream->started;
+    /* Filled up with thresholds that no value exceeds. */
+    for (int32_t k = 0; k < BDQ_MAX_THRESHOLDS + GROUP; k++)
+        thresholds[k] = k < form->num_thresholds ? form->thresholds[k] : INT32_MAX;
+    for (int32_t y = 0; y < stream->height; y++) {
+        size_t offset = (size_t)y * (size_t)size;
+        filter_column(stream, frame, y, stream->row + margin);
+        pad_row(stream, stream->row + margin);
+        for (int32_t x = 0; x < size; x += STRIP) {
+            int32_t count = size - x < STRIP ? size - x : STRIP;
+            int32_t *previous = form->difference ? stream->state + offset + x : NULL;
+            filter_row(stream->row + x, count, stream->channels, form,
+                       only_state ? previous : values);
+            if (only_state) continue;
+            if (form->difference) subtract(values, previous, count);
+            quantize(values, thresholds, form->num_thresholds, count, codes + offset + x);
+        }
+    }
+    stream->started = 1;
+    return !only_state;
+}

@@ -1,0 +1,83 @@
+/* The BDQ encoder in whole numbers: one frame in, one frame of codes out.
+ *
+ *     frame t --blur--> b_t --difference: b_t - b_{t-1}--> --thresholds--> codes t
+ *
+ * C99, integers alone, no allocation, no library. The codes are those of the Python package, bit for
+ * bit; vectors.json beside this file holds frames and their codes, for ports to other languages.
+ *
+ *     #include "bdq.h"
+ *     #include "bdq_form.h"                  // python tools/export.py encoder.json bdq_form.h
+ *
+ *     static int32_t state[480 * 640 * 3];   // bdq_state_count(&BDQ_FORM, 480, 640, 3)
+ *     static uint16_t row[644 * 3];          // bdq_row_count(&BDQ_FORM, 480, 640, 3)
+ *     bdq_stream stream;
+ *     if (bdq_begin(&stream, &BDQ_FORM, 480, 640, 3, state, row) != BDQ_OK) return 1;
+ *     while (read_frame(frame))
+ *         if (bdq_encode(&stream, frame, codes)) send(codes);
+ *
+ * State and row are the caller's and must outlive the stream. The state is the previous blurred
+ * frame: no clear frame is kept. Streams share nothing; one stream belongs to one thread at a time.
+ */
+#ifndef BDQ_H
+#define BDQ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BDQ_FORM_VERSION 1
+#define BDQ_MAX_TAPS 255
+#define BDQ_MAX_THRESHOLDS 255
+
+/* A trained encoder, 515 numbers of 32 bits without gaps. Unused taps and thresholds are 0. */
+typedef struct {
+    int32_t version;        /* BDQ_FORM_VERSION */
+    int32_t num_taps;       /* odd, 1 to BDQ_MAX_TAPS */
+    int32_t zeros;          /* beyond the frame lie 1: zeros, 0: copies of its edge */
+    int32_t difference;     /* 1: the previous blurred frame is subtracted, 0: it is not */
+    int32_t num_thresholds; /* 1 to BDQ_MAX_THRESHOLDS; codes run from 0 to this */
+    int32_t taps[BDQ_MAX_TAPS];             /* of the blur along one axis: symmetric, sum 256 */
+    int32_t thresholds[BDQ_MAX_THRESHOLDS]; /* ascending, in 1 / (255 * 65536) of full intensity */
+} bdq_form;
+
+typedef struct {
+    const bdq_form *form;
+    int32_t height, width, channels;
+    int32_t *state;
+    uint16_t *row;
+    int32_t started;
+} bdq_stream;
+
+enum {
+    BDQ_OK = 0,
+    BDQ_BAD_FORM = -1, /* not a form, or one of another version */
+    BDQ_BAD_SIZE = -2, /* height, width and channels from 1, at most 2^28 values in all */
+    BDQ_NO_MEMORY = -3 /* a null pointer where memory is needed */
+};
+
+/* BDQ_OK or BDQ_BAD_FORM: whether every number of a form is in its range. */
+int bdq_check_form(const bdq_form *form);
+
+/* How many numbers state (int32_t) and row (uint16_t) must have; 0 for a bad form or size. The
+ * state of a form without difference has none. */
+size_t bdq_state_count(const bdq_form *form, int32_t height, int32_t width, int32_t channels);
+size_t bdq_row_count(const bdq_form *form, int32_t height, int32_t width, int32_t channels);
+
+/* Begin a stream of frames of one size; what the memory holds does not matter. To begin anew, call
+ * it again. Returns BDQ_OK or what is wrong. */
+int bdq_begin(bdq_stream *stream, const bdq_form *form, int32_t height, int32_t width,
+              int32_t channels, int32_t *state, uint16_t *row);
+
+/* Encode the next frame: height * width * channels bytes, channels of a pixel side by side (grey: 1
+ * channel). Returns 1 where codes, as many bytes, were written; 0 for the first frame of a form
+ * with difference, which only sets the state and leaves codes as they were. They must not overlap. */
+int bdq_encode(bdq_stream *stream, const uint8_t *frame, uint8_t *codes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,80 @@
+"""``c/vectors.json``: frames and the codes that any implementation must make of them.
+
+    python -m bdq_plugin.deploy.vectors      # write it anew, after the zoo has changed
+
+``{"cases": [...]}``, each with ``name``, ``form`` (the encoder in whole numbers, as in the header
+of ``.bdq``), ``shape`` (height, width, channels), ``frames`` and ``codes``: bytes in hexadecimal,
+row by row, channels of a pixel side by side. With ``difference`` the first frame has no codes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..camera_form import UNITS, CameraForm, integer_kernel, load_form
+from ..encoder_file import read_encoder_file, zoo_names
+from .c_core import C_FOLDER
+from .streaming import StreamingEncoder
+
+VECTORS = C_FOLDER / 'vectors.json'
+
+
+def streaming_zoo() -> dict[str, CameraForm]:
+    """The zoo's encoders that have a form in whole numbers, by name."""
+    ranges = {name: read_encoder_file(name)['config'].get('range') for name in zoo_names()}
+    return {name: load_form(name) for name, kind in ranges.items() if kind == 'fixed'}
+
+
+def _form(levels: int, *, limit: float = 0.25, **parts: Any) -> CameraForm:
+    low = -limit if parts.get('difference', True) else 0.0
+    step = (limit - low) / (levels - 1)
+    thresholds = tuple(round((low + (k + 0.5) * step) * UNITS) for k in range(levels - 1))
+    default = dict(kernel=integer_kernel(1.5), padding='replicate', difference=True)
+    return CameraForm(**{**default, **parts}, thresholds=thresholds, dither=0.0, low=low, step=step)
+
+
+def cases() -> dict[str, tuple[CameraForm, tuple[int, int, int]]]:
+    """Every kind of form, at sizes below, at and above that of its kernel."""
+    wide = integer_kernel(2.5, 9)
+    made = {
+        'sign of the difference': (_form(2), (1, 1, 1)),
+        'four levels, a column': (_form(4), (7, 1, 3)),
+        'wide kernel, zeros around': (_form(17, kernel=wide, padding='zeros'), (5, 3, 3)),
+        'wide kernel, edges repeated': (_form(3, kernel=wide, limit=0.02), (11, 12, 1)),
+        'zeros around': (_form(16, padding='zeros', limit=0.05), (6, 7, 1)),
+        'no blur': (_form(16, kernel=(256,)), (3, 5, 4)),
+        'no difference': (_form(256, difference=False, limit=1.0), (6, 5, 1)),
+    }
+    for name, form in streaming_zoo().items():
+        made[f'{name}, grey'] = (form, (6, 11, 1))
+        made[f'{name}, colour'] = (form, (7, 9, 3))
+    return made
+
+
+def make_vectors() -> dict[str, Any]:
+    """The document, its frames noise, extremes, and noise of a few steps."""
+    rng = np.random.default_rng(0)
+    documents = []
+    for name, (form, shape) in cases().items():
+        noise = rng.integers(0, 256, shape, dtype=np.uint8)
+        frames = [noise, 255 * (noise > 127).astype(np.uint8), noise // 2 + 40]
+        frames.append(frames[-1] + rng.integers(0, 9, shape, dtype=np.uint8))
+        stream = StreamingEncoder(form, compiled=False)
+        codes = [made for frame in frames if (made := stream(frame)) is not None]
+        texts = {kind: [a.tobytes().hex() for a in arrays] for kind, arrays in
+                 [('frames', frames), ('codes', codes)]}  # fmt: skip
+        documents.append(dict(name=name, form=form.to_dict(), shape=shape, **texts))
+    return {'cases': documents}
+
+
+def write_vectors(path: Path = VECTORS) -> None:
+    lines = ',\n'.join(json.dumps(case) for case in make_vectors()['cases'])
+    path.write_text(f'{{"cases": [\n{lines}\n]}}\n')
+
+
+if __name__ == '__main__':
+    write_vectors()

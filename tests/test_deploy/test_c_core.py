@@ -1,0 +1,272 @@
+"""The C core against the Python one: the same codes, within its memory, for every form and size."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bdq_plugin.camera_form import CameraForm, integer_kernel, load_form
+from bdq_plugin.deploy import StreamingEncoder
+from bdq_plugin.deploy.c_core import (
+    C_FOLDER,
+    MAX_TAPS,
+    CStream,
+    compile_core,
+    flat_form,
+    form_header,
+)
+from bdq_plugin.deploy.vectors import VECTORS, cases, streaming_zoo
+from bdq_plugin.encoders import build_encoder, load_encoder, save_encoder, zoo_names
+from tests.test_deploy.conftest import moving_frames
+from tests.test_deploy.test_streaming import whole_clip_codes
+from tools import export as export_tool
+
+PROGRAMS = Path(__file__).with_name('c_programs')
+STRICT = ('-std=c99', '-Wall', '-Wextra', '-Werror', '-pedantic', '-O1', '-g')
+SANITIZED = ('-fsanitize=address,undefined', '-fno-sanitize-recover=all')
+BAD_FORM, BAD_SIZE = -1, -2
+
+
+@pytest.fixture(scope='session')
+def compiler() -> str:
+    found = shutil.which('gcc') or shutil.which('clang')
+    if found is None:
+        pytest.skip('no C compiler: apt-get install -y gcc')
+    return found
+
+
+def build(compiler: str, program: str, folder: Path) -> Path:
+    """One of the programs with the core, warnings being errors and all accesses watched."""
+    sources = [PROGRAMS / program, C_FOLDER / 'bdq.c']
+    folders = [f'-I{folder}', f'-I{C_FOLDER}']
+    command = [compiler, *STRICT, *SANITIZED, *folders, *sources, '-o', folder / 'program']
+    subprocess.run(list(map(str, command)), check=True)
+    return folder / 'program'
+
+
+@pytest.fixture(scope='session')
+def program(compiler, tmp_path_factory) -> Path:
+    return build(compiler, 'cases.c', tmp_path_factory.mktemp('cases'))
+
+
+@pytest.fixture(scope='session')
+def library(compiler, tmp_path_factory) -> Path:
+    return compile_core(tmp_path_factory.mktemp('core') / 'bdq.so', compiler)
+
+
+def as_case(flat: np.ndarray, size: tuple[int, ...], frames: list[np.ndarray]) -> bytes:
+    numbers = np.array([*size, len(frames)], np.int32)
+    return flat.tobytes() + numbers.tobytes() + b''.join(frame.tobytes() for frame in frames)
+
+
+def run_cases(program: Path, cases: list[bytes]) -> bytes:
+    done = subprocess.run([program], input=b''.join(cases), capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    return done.stdout
+
+
+def answer(codes: list[np.ndarray | None]) -> bytes:
+    """What the program says of a stream whose frames have these codes."""
+    parts = [np.int32(0).tobytes()]
+    for made in codes:
+        parts.append(
+            np.int32(made is not None).tobytes() + (b'' if made is None else made.tobytes())
+        )
+    return b''.join(parts)
+
+
+def expected_answer(form: CameraForm, frames: list[np.ndarray]) -> bytes:
+    stream = StreamingEncoder(form, compiled=False)
+    return answer([stream(frame) for frame in frames])
+
+
+def random_form(rng: np.random.Generator) -> CameraForm:
+    kernel = integer_kernel(rng.uniform(0.2, 3), int(rng.choice([1, 3, 5, 5, 5, 7, 9, 21])))
+    count = int(rng.choice([1, 2, 7, 8, 15, 15, 16, 30, 31, 255]))
+    spread = 10 ** rng.uniform(2, 7.3)
+    thresholds = np.sort(np.rint(rng.normal(0, spread, count))).astype(int)
+    return CameraForm(
+        kernel=kernel,
+        padding=str(rng.choice(['replicate', 'zeros'])),
+        difference=bool(rng.random() < 0.8),
+        thresholds=tuple(map(int, thresholds)),
+        dither=0.0,
+        low=-0.25,
+        step=0.5 / count,
+    )
+
+
+# ---------------------------------------------------------------- the same codes
+@pytest.mark.parametrize('name', [name for name in zoo_names() if name in streaming_zoo()])
+@pytest.mark.parametrize(
+    'shape', [(37, 51, 3), (48, 64), (1, 1), (3, 2, 3), (5, 1301), (64, 64, 4)]
+)
+def test_codes_of_the_zoo_are_those_of_the_whole_clip(name, shape, library, program):
+    encoder = load_encoder(name)
+    frames = np.random.default_rng(0).integers(0, 256, (5, *shape), dtype=np.uint8)
+    frames[2] = 255 * (frames[2] > 127)
+    frames[4] = frames[3] // 2 + 60
+    expected = whole_clip_codes(encoder, frames)
+    stream = CStream(encoder.integer_form(), library)
+    assert stream(frames[0]) is None
+    assert np.array_equal(np.stack([stream(frame) for frame in frames[1:]]), expected)
+    size = (*shape, 1) if len(shape) == 2 else shape
+    case = as_case(flat_form(encoder.integer_form()), size, list(frames))
+    assert run_cases(program, [case]) == answer([None, *expected])
+
+
+def test_the_zoo_has_a_form_wherever_the_range_is_fixed():
+    assert streaming_zoo()
+    for name in set(zoo_names()) - set(streaming_zoo()):
+        with pytest.raises(ValueError, match='fixed range'):
+            load_form(name)
+
+
+def test_random_forms_and_sizes(program):
+    rng = np.random.default_rng(1)
+    cases, answers = [], []
+    for _ in range(300):
+        form, size = random_form(rng), tuple(map(int, rng.integers(1, [20, 24, 5])))
+        frames = list(rng.integers(0, 256, (3, *size), dtype=np.uint8))
+        cases.append(as_case(flat_form(form), size, frames))
+        answers.append(expected_answer(form, frames))
+    assert run_cases(program, cases) == b''.join(answers)
+
+
+@pytest.mark.parametrize(('thresholds', 'level'), [((-1, 0), 1), ((0, 0), 0), ((-1, -1), 2)])
+def test_one_unit_at_one_threshold_is_seen(library, thresholds, level):
+    stream = CStream(replace(load_form('bdq_hard_ixmas_take3'), thresholds=thresholds), library)
+    still = np.full((4, 4), 90, np.uint8)
+    stream(still)
+    assert (stream(still) == level).all()
+
+
+def test_vectors_are_right_and_cover_the_zoo(program):
+    shipped = json.loads(VECTORS.read_text())['cases']
+    forms = {name: form for name, (form, _) in cases().items()}
+    assert {case['name']: CameraForm.from_dict(case['form']) for case in shipped} == forms
+    for case in shipped:
+        form, shape = CameraForm.from_dict(case['form']), tuple(case['shape'])
+        frames = [
+            np.frombuffer(bytes.fromhex(text), np.uint8).reshape(shape) for text in case['frames']
+        ]
+        codes = list(map(bytes.fromhex, case['codes']))
+        stream = StreamingEncoder(form, compiled=False)
+        assert [made.tobytes() for f in frames if (made := stream(f)) is not None] == codes
+        said = run_cases(program, [as_case(flat_form(form), shape, frames)])
+        assert said == expected_answer(form, frames), case['name']
+        assert len({*b''.join(codes)}) > 1, 'codes that are all alike test nothing'
+
+
+# ---------------------------------------------------------------- what is refused
+def is_sound(flat: np.ndarray) -> bool:
+    version, num_taps, zeros, difference, num_thresholds = flat[:5].tolist()
+    if version != 1 or {zeros, difference} - {0, 1}:
+        return False
+    if not (1 <= num_taps <= 255 and num_taps % 2 and 1 <= num_thresholds <= 255):
+        return False
+    taps = flat[5 : 5 + num_taps].tolist()
+    thresholds = flat[5 + MAX_TAPS :][:num_thresholds].tolist()
+    return (
+        min(taps) >= 0
+        and sum(taps) == 256
+        and taps == taps[::-1]
+        and thresholds == sorted(thresholds)
+    )
+
+
+def test_damaged_forms_are_refused_or_encoded_in_their_memory(program):
+    rng = np.random.default_rng(2)
+    cases, sound = [], []
+    extremes = [-(2**31), -1, 0, 1, 2, 3, 254, 255, 256, 257, 2**31 - 1]
+    for _ in range(600):
+        flat = flat_form(random_form(rng))
+        for _ in range(rng.integers(1, 3)):
+            place = rng.integers(5) if rng.random() < 0.5 else rng.integers(flat.size)
+            flat[place] = rng.choice(extremes)
+        sound.append(is_sound(flat))
+        size = tuple(map(int, rng.integers(1, 9, 3)))
+        frames = list(rng.integers(0, 256, (2, *size), dtype=np.uint8)) if sound[-1] else []
+        cases.append(as_case(flat, size, frames))
+    whole = run_cases(program, cases)
+    at = 0
+    for case, right in zip(cases, sound, strict=True):
+        assert np.frombuffer(whole, np.int32, 1, at)[0] == (0 if right else BAD_FORM)
+        at += 4
+        height, width, channels, count = np.frombuffer(case, np.int32, 4, 515 * 4).tolist()
+        for _ in range(count):
+            written = int(np.frombuffer(whole, np.int32, 1, at)[0])
+            assert written in (0, 1)
+            at += 4 + written * height * width * channels
+    assert at == len(whole) and 20 < sum(sound) < 580
+
+
+@pytest.mark.parametrize(
+    'size',
+    [(0, 4, 1), (4, 0, 1), (4, 4, 0), (-1, 4, 1), (2**31 - 1,) * 3, (2**14, 2**14, 2),
+     (2**16, 2**16, 1), (1, 2**31 - 1, 1)],
+)  # fmt: skip
+def test_sizes_that_no_memory_holds_are_refused(program, size):
+    flat = flat_form(load_form('bdq_hard_ixmas_take3'))
+    assert run_cases(program, [as_case(flat, size, [])]) == np.int32(BAD_SIZE).tobytes()
+    largest = as_case(flat, (2**14, 2**14, 1), [])
+    assert run_cases(program, [largest]) == np.int32(0).tobytes()
+
+
+def test_dither_has_no_form_in_c():
+    form = build_encoder('bdq_hard', dither=0.01).integer_form()
+    with pytest.raises(ValueError, match='dither'):
+        flat_form(form)
+
+
+def test_thresholds_beyond_32_bits_and_zero_taps():
+    form = build_encoder('bdq_hard', range_limit=1e6, sigma=0.2, kernel_size=511).integer_form()
+    assert len(form.kernel) == 511
+    flat = flat_form(form)
+    assert flat[1] == 1 and flat[5] == 256 and is_sound(flat)
+    assert 'INT32_MIN' in form_header(form)
+
+
+# ---------------------------------------------------------------- a camera's program
+def test_a_camera_with_its_encoder_as_header(compiler, tmp_path, capsys):
+    header = tmp_path / 'bdq_form.h'
+    assert export_tool.main(['bdq_hard_ixmas_take3', str(header)]) == 0
+    assert str(header) in capsys.readouterr().out
+    frames = moving_frames(6, 37, 51)
+    camera = build(compiler, 'camera.c', tmp_path)
+    done = subprocess.run([camera], input=frames.tobytes(), capture_output=True, check=True)
+    expected = whole_clip_codes(load_encoder('bdq_hard_ixmas_take3'), frames)
+    assert done.stdout == expected.tobytes()
+
+
+def test_what_has_no_header(tmp_path, capsys):
+    header = str(tmp_path / 'bdq_form.h')
+    assert export_tool.main(['bdq_ixmas_take3', header]) == 1
+    assert 'fixed range' in capsys.readouterr().err
+    assert export_tool.main(['bdq_hard_ixmas_take3', header, '--form', 'clip']) == 1
+    assert "'step'" in capsys.readouterr().err
+    dithered = save_encoder(build_encoder('bdq_hard', dither=0.1), tmp_path / 'dithered.json')
+    assert export_tool.main([str(dithered), header]) == 1
+    assert 'dither' in capsys.readouterr().err
+    assert not Path(header).exists()
+
+
+def test_the_stream_in_python_refuses_what_is_no_frame(library, compiler, tmp_path):
+    stream = CStream(load_form('bdq_hard_ixmas_take3'), library)
+    with pytest.raises(ValueError, match='float64'):
+        stream(np.zeros((4, 4)))
+    with pytest.raises(ValueError, match='takes no frame'):
+        stream(np.zeros((0, 4), np.uint8))
+    stream(np.zeros((4, 4), np.uint8))
+    with pytest.raises(ValueError, match='changes from'):
+        stream(np.zeros((4, 5), np.uint8))
+    stream.reset()
+    assert stream(np.zeros((4, 5), np.uint8)) is None
+    with pytest.raises(ValueError, match='no-such-flag'):
+        compile_core(tmp_path / 'x.so', compiler, ['-fno-such-flag'])
