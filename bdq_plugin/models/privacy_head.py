@@ -80,14 +80,16 @@ class PrivacyHead(BaseHead):
             hits = ((cls_scores > 0) == (labels > 0.5)).float()
         else:
             labels = labels.flatten()
-            if int(labels.max()) >= self.num_classes or int(labels.min()) < 0:
-                raise ValueError(
-                    f'subject label {int(labels.max())} is outside the privacy head with '
-                    f'num_classes={self.num_classes}; set num_classes to the number of subjects'
-                )
             hits = (cls_scores.argmax(-1) == labels).float()
         name = 'attributes' if self.attributes else 'subject'
-        return {f'loss_{name}': self.loss_cls(cls_scores, labels), f'{name}_acc': hits.mean()}
+        try:
+            loss = self.loss_cls(cls_scores, labels)
+        except IndexError as error:  # a GPU would not say it: there CheckLabelsHook does
+            raise ValueError(
+                f'a subject label is outside the privacy head with num_classes={self.num_classes} '
+                f'({error}); set num_classes to the number of subjects'
+            ) from error
+        return {f'loss_{name}': loss, f'{name}_acc': hits.mean()}
 
     def predict_by_feat(self, cls_scores: Tensor, data_samples: SampleList) -> SampleList:
         """Logits of all frames (N * T, num_classes) to each sample's probabilities (T, ...)."""
