@@ -284,7 +284,7 @@ class TestAttackerGuard:
     def test_attributes(self, synthetic_kth, tmp_path, warned):
         """Its chance is what who knows only how frequent they are would reach."""
         lines = synthetic_kth.annotation.read_text().splitlines()
-        table = [f'{lines[0]},tall', *(f'{line},{int("person01" in line)}' for line in lines[1:])]
+        table = [f'{lines[0]},tall', *(f'{line},{int("box" in line)}' for line in lines[1:])]
         (tmp_path / 'kth.csv').write_text('\n'.join(table))
         options = {
             'ann_file': str(tmp_path / 'kth.csv'),
@@ -296,6 +296,7 @@ class TestAttackerGuard:
         guard = dict(type='AttackerGuard', patience=1)
         dataset = play(synthetic_kth, tmp_path / 'run', guard, **options).train_dataloader.dataset
         tall = sum(dataset.get_data_info(i)['attributes'].item() for i in range(12)) / 12
+        assert 0 < tall < 0.5
         chance = -tall * math.log(tall) - (1 - tall) * math.log(1 - tall)
         assert any(f'that of chance {chance:.3f}' in message for message in warned)
 

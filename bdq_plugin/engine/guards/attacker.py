@@ -29,8 +29,8 @@ class AttackerGuard(Guard):
 
     Args:
         patience: epochs that it is given; it is judged once, after them.
-        margin: how far below that of chance its loss must have been in some epoch, as a share.
-            Chance knows only how frequent each person, or each attribute, is in the training set.
+        margin: how far below :func:`loss_of_chance` its loss must have been in some epoch, as a
+            share.
         policy: see :class:`Guard`.
     """
 
@@ -90,19 +90,19 @@ class AttackerGuard(Guard):
 
 
 def loss_of_chance(runner: Runner) -> float:
-    """The loss of an attacker who knows how frequent each label is in the training set, in nats.
+    """The loss of an attacker who sees nothing, in nats.
 
-    Where the data set does not say its labels, all are taken to be equally frequent.
+    Of people, who are taken to be equally frequent, ``log(people)``; of attributes, the entropy of
+    how frequent each of them is in the training set, where that says it, else ``log(2)``.
     """
     model = unwrap(runner.model)
     head = (model.privacy[0] if hasattr(model, 'privacy') else model).cls_head
-    attributes = getattr(head, 'attributes', False)
+    if not getattr(head, 'attributes', False):
+        return math.log(head.num_classes)
     dataset = innermost(runner.train_dataloader.dataset)
     items = (dataset.get_data_info(index) for index in range(len(dataset)))
-    labels = [item.get('attributes' if attributes else 'subject') for item in items]
+    labels = [item.get('attributes') for item in items]
     if any(label is None for label in labels):
-        return math.log(2 if attributes else head.num_classes)
-    if attributes:
-        rates = torch.from_numpy(np.mean(labels, axis=0))
-        return (entr(rates) + entr(1 - rates)).mean().item()
-    return entr(torch.bincount(torch.tensor(labels)) / len(labels)).sum().item()
+        return math.log(2)
+    rates = torch.from_numpy(np.mean(labels, axis=0))
+    return (entr(rates) + entr(1 - rates)).mean().item()
