@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 
@@ -35,44 +36,65 @@ def as_arguments(options):
     ]
 
 
-def test_prepare_train_test_and_stage_2(synthetic_kth, tmp_path):
-    annotation = tmp_path / 'annotations.csv'
-    videos = synthetic_kth.root / 'videos'
+@pytest.fixture(scope='module')
+def game(synthetic_kth, tmp_path_factory):
+    """What README's first commands leave: an annotation, and the work directory of a game."""
+    root = tmp_path_factory.mktemp('program')
+    annotation, videos = root / 'annotations.csv', synthetic_kth.root / 'videos'
     run('tools/data/kth/prepare.py', videos, '--sequences', synthetic_kth.root / '00sequences.txt',
         '--out', annotation)  # fmt: skip
     options = game_options(synthetic_kth, ann_file=str(annotation))
-    game = tmp_path / 'game'
-    run('tools/train.py', 'configs/bdq_demo.py', '--work-dir', game, '--seed', 1,
+    run('tools/train.py', 'configs/bdq_demo.py', '--work-dir', root / 'game', '--seed', 1,
         *as_arguments(options))  # fmt: skip
-    out = tmp_path / 'metrics.json'
-    run('tools/test.py', 'configs/bdq_demo.py', game / 'epoch_1.pth', '--work-dir',
-        tmp_path / 'test', '--out', out, *as_arguments(options))  # fmt: skip
-    tested = json.loads(out.read_text())
+    return root / 'game', options
+
+
+def assert_same_metrics(path, game):
+    found = json.loads(path.read_text())
     trained = json.loads((game / 'metrics.json').read_text())['metrics']
     for key in ('action/top1', 'privacy/frame_top1', 'privacy/vote_top1'):
-        assert tested[key] == pytest.approx(trained[key])
-    without_game = {k: v for k, v in options.items() if not k.startswith('model.')}
-    encoder = {'encoder_file': str(game / 'encoder.json')}
-    stage_2 = tmp_path / 'privacy'
-    run('tools/train.py', 'configs/bdq_demo_privacy.py', '--work-dir', stage_2,
-        *as_arguments({**without_game, **encoder, 'model.cls_head.num_classes': 3}))  # fmt: skip
-    sigma = json.loads((game / 'encoder.json').read_text())['state']['blur.log_sigma']
-    written = json.loads((stage_2 / 'encoder.json').read_text())['state']['blur.log_sigma']
-    assert written == sigma
-    metrics = json.loads((stage_2 / 'metrics.json').read_text())['metrics']
+        assert found[key] == pytest.approx(trained[key])
+
+
+def in_this_process(monkeypatch, *command):
+    """A program as :func:`run` does, without a Python of its own to start."""
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setattr('sys.argv', [*map(str, command)])
+    runpy.run_path(str(command[0]), run_name='__main__')
+
+
+def test_a_checkpoint_is_tested(game, tmp_path, monkeypatch):
+    folder, options = game
+    in_this_process(monkeypatch, 'tools/test.py', 'configs/bdq_demo.py', folder / 'epoch_1.pth',
+                    '--work-dir', tmp_path, '--out', tmp_path / 'metrics.json',
+                    *as_arguments(options))  # fmt: skip
+    assert_same_metrics(tmp_path / 'metrics.json', folder)
+
+
+def test_stage_2(game, tmp_path, monkeypatch):
+    folder, options = game
+    options = {k: v for k, v in options.items() if not k.startswith('model.')}
+    options |= {'encoder_file': str(folder / 'encoder.json'), 'model.cls_head.num_classes': 3}
+    in_this_process(monkeypatch, 'tools/train.py', 'configs/bdq_demo_privacy.py', '--work-dir',
+                    tmp_path, *as_arguments(options))  # fmt: skip
+    played, kept = (
+        json.loads((work_dir / 'encoder.json').read_text())['state']['blur.log_sigma']
+        for work_dir in (folder, tmp_path)
+    )
+    assert kept == played
+    metrics = json.loads((tmp_path / 'metrics.json').read_text())['metrics']
     assert set(metrics) >= {'privacy/frame_top1', 'privacy/vote_top1'}
 
 
-def test_two_processes_test_a_checkpoint(synthetic_kth, tmp_path):
-    options = game_options(synthetic_kth)
-    run('tools/train.py', 'configs/bdq_demo.py', '--work-dir', tmp_path, *as_arguments(options))
+def test_two_processes_test_a_checkpoint(game, tmp_path):
+    folder, options = game
     environment = dict(os.environ, OMP_NUM_THREADS='1', PORT=str(30500 + os.getpid() % 1000))
     environment['PATH'] = os.path.dirname(sys.executable) + os.pathsep + environment['PATH']
     command = [
         'bash',
         'tools/dist_test.sh',
         'configs/bdq_demo.py',
-        str(tmp_path / 'epoch_1.pth'),
+        str(folder / 'epoch_1.pth'),
         '2',
     ]
     command += ['--work-dir', str(tmp_path / 'test'), '--out', str(tmp_path / 'two.json')]
@@ -81,10 +103,7 @@ def test_two_processes_test_a_checkpoint(synthetic_kth, tmp_path):
         text=True, timeout=300,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-3000:]
-    two = json.loads((tmp_path / 'two.json').read_text())
-    one = json.loads((tmp_path / 'metrics.json').read_text())['metrics']
-    for key in ('action/top1', 'privacy/frame_top1', 'privacy/vote_top1'):
-        assert two[key] == pytest.approx(one[key])
+    assert_same_metrics(tmp_path / 'two.json', folder)
 
 
 def test_real_kth_videos_train_and_test(real_data, tmp_path):

@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from .projection import project_after_steps
+
 # Every encoder class by its name: how a file finds the class that it is of.
 ENCODERS: dict[str, type[ClipEncoder]] = {}
 
@@ -58,6 +60,7 @@ class ClipEncoder(nn.Module):
     def __new__(cls, *args: Any, **kwargs: Any) -> ClipEncoder:
         encoder = super().__new__(cls)
         encoder.config = cls.arguments(*args, **kwargs)
+        project_after_steps(encoder)  # copies come here, too
         return encoder
 
     def __init__(self) -> None:
@@ -244,6 +247,9 @@ class ClipEncoder(nn.Module):
 
     def anneal_(self, progress: float) -> None:
         """Grow harder over a training, 0 to 1; most encoders do not."""
+
+    def project_(self) -> None:
+        """Put learned numbers back in order and in range; called after each optimiser step."""
 
     def state_tensors(self) -> dict[str, Tensor]:
         """What training should log of this encoder, on its device: scalars and vectors by name."""

@@ -209,7 +209,7 @@ class BDQEncoder(ClipEncoder):
 
     @torch.no_grad()
     def project_(self) -> None:
-        """Put thresholds and sigma in order and in range; called after each optimiser step."""
+        """Put thresholds and sigma in order and in range."""
         if self.blurs:
             self.blur.project_()
         if self.quantizes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from mmengine.device import get_device
 from mmengine.dist import all_reduce, broadcast, get_rank, master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, set_random_seed
+from torch import nn
 
 from ..encoders import save_encoder
 from .loops import unwrap
@@ -209,7 +211,10 @@ class CheckSwitchesHook(Hook):
 
 @HOOKS.register_module()
 class CheckLabelsHook(Hook):
-    """Compare the heads' class counts with the data before the first iteration."""
+    """Compare the heads' class counts with the data: its names before training, then its labels.
+
+    Labels are looked at before they go to the device, so that no iteration waits for it.
+    """
 
     priority = 'VERY_HIGH'
 
@@ -221,23 +226,38 @@ class CheckLabelsHook(Hook):
         """Check the test set."""
         self._check(runner, runner.test_dataloader.dataset)
 
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Check the labels of a batch."""
+        for kind, where, head in _heads(unwrap(runner.model)):
+            field = dict(classes='gt_label', subjects='gt_subject')[kind]
+            for sample in data_batch['data_samples']:
+                labels = sample.get(field)
+                if labels is None or labels.shape != (1,) or labels.is_floating_point():
+                    continue  # several labels at once, or none: its head says so
+                if not 0 <= int(labels) < head.num_classes:
+                    raise ValueError(
+                        f'a clip has {field} {int(labels)}, outside {where}.num_classes='
+                        f'{head.num_classes}; set it to the number of {kind}'
+                    )
+
     def _check(self, runner: Runner, dataset: Any) -> None:
-        model = unwrap(runner.model)
-        names = dict(classes='classes', subjects='subjects')
-        heads = []
-        recognizer = getattr(model, 'recognizer', model)
-        head = getattr(recognizer, 'cls_head', None)
-        if head is not None:
-            kind = 'subjects' if type(head).__name__ == 'PrivacyHead' else 'classes'
-            heads.append((kind, 'cls_head', head))
-        for network in getattr(model, 'privacy', ()):
-            heads.append(('subjects', 'privacy.cls_head', network.cls_head))
-        for kind, where, head in heads:
-            if getattr(head, 'attributes', False) or kind not in dataset.metainfo:
+        for kind, where, head in _heads(unwrap(runner.model)):
+            if kind not in dataset.metainfo:
                 continue
-            found, expected = len(dataset.metainfo[names[kind]]), head.num_classes
+            found, expected = len(dataset.metainfo[kind]), head.num_classes
             if found != expected:
                 raise ValueError(
                     f'{where}.num_classes={expected}, but the data set has {found} {kind}: '
                     f'{", ".join(dataset.metainfo[kind])}; set num_classes={found}'
                 )
+
+
+def _heads(model: nn.Module) -> Iterator[tuple[str, str, nn.Module]]:
+    """Heads of one label a sample: what they tell apart, where they stand, and they themselves."""
+    head = getattr(getattr(model, 'recognizer', model), 'cls_head', None)
+    heads = [] if head is None else [('cls_head', head)]
+    heads += [('privacy.cls_head', network.cls_head) for network in getattr(model, 'privacy', ())]
+    for where, head in heads:
+        if not getattr(head, 'attributes', False):
+            people = where.startswith('privacy') or type(head).__name__ == 'PrivacyHead'
+            yield 'subjects' if people else 'classes', where, head

@@ -21,8 +21,7 @@ class PhaseOptimWrapperConstructor:
 
     Every phase is the config of an ordinary optimiser wrapper, with its own ``paramwise_cfg`` and
     ``modules``, the children of the model that it owns. The encoder has no weight decay unless
-    ``paramwise_cfg`` names it. After each step of a phase that owns the encoder, its thresholds are
-    put in order and in range.
+    ``paramwise_cfg`` names it.
 
     Raises:
         ValueError: a parameter that can be trained has no owner or two of them, or a phase names a
@@ -93,11 +92,7 @@ def build_phase(model: nn.Module, names: tuple[str, ...], cfg: dict[str, Any]) -
         paramwise['custom_keys'] = keys
     cfg.setdefault('type', 'OptimWrapper')
     owned = nn.ModuleDict({name: getattr(model, name) for name in names})
-    wrapper = DefaultOptimWrapperConstructor(cfg, paramwise)(owned)
-    encoder = getattr(getattr(model, 'data_preprocessor', None), 'encoder', None)
-    if 'data_preprocessor' in names and hasattr(encoder, 'project_'):
-        wrapper.optimizer.register_step_post_hook(lambda *_: encoder.project_())
-    return wrapper
+    return DefaultOptimWrapperConstructor(cfg, paramwise)(owned)
 
 
 def wrappers_of(wrapper: OptimWrapper) -> list[OptimWrapper]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .losses import EntropyLoss
+from .privacy_head import refuse_open_head
 from .privacy_recognizer import frames_of, refuse_blending
 
 PHASES = ('action', 'privacy')
@@ -111,6 +112,7 @@ class AdversarialRecognizer(BaseModel):
                     f'{name}.data_preprocessor would never be used: the encoder of the game is '
                     'model.data_preprocessor; remove it'
                 )
+            refuse_open_head(part.get('cls_head') or {}, f'model.{name}')
         if alpha < 0:
             raise ValueError(f'alpha weighs an entropy and must be 0 or more, got {alpha}')
         if num_privacy_networks < 1:

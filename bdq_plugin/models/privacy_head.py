@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmaction.models.heads import BaseHead
@@ -9,6 +11,15 @@ from mmaction.registry import MODELS
 from mmaction.utils import SampleList
 from mmengine.model.weight_init import normal_init
 from torch import Tensor, nn
+
+
+def refuse_open_head(head: dict[str, Any], network: str) -> None:
+    """Raise ValueError where a config leaves the number of classes open and nobody filled it in."""
+    if head.get('num_classes', 1) is None:
+        raise ValueError(
+            f'{network}: cls_head.num_classes is not set; tools/train.py reads it off the data, '
+            'other programs need it in the config'
+        )
 
 
 @MODELS.register_module()
@@ -37,6 +48,7 @@ class PrivacyHead(BaseHead):
         init_std: float = 0.01,
         init_cfg: dict | None = None,
     ) -> None:
+        refuse_open_head(dict(num_classes=num_classes), 'this privacy network')
         loss = dict(type='BCELossWithLogits' if attributes else 'CrossEntropyLoss')
         super().__init__(num_classes, in_channels, loss, topk=(1,), init_cfg=init_cfg)
         self.attributes = attributes
@@ -80,14 +92,16 @@ class PrivacyHead(BaseHead):
             hits = ((cls_scores > 0) == (labels > 0.5)).float()
         else:
             labels = labels.flatten()
-            if int(labels.max()) >= self.num_classes or int(labels.min()) < 0:
-                raise ValueError(
-                    f'subject label {int(labels.max())} is outside the privacy head with '
-                    f'num_classes={self.num_classes}; set num_classes to the number of subjects'
-                )
             hits = (cls_scores.argmax(-1) == labels).float()
         name = 'attributes' if self.attributes else 'subject'
-        return {f'loss_{name}': self.loss_cls(cls_scores, labels), f'{name}_acc': hits.mean()}
+        try:
+            loss = self.loss_cls(cls_scores, labels)
+        except IndexError as error:  # a GPU would not say it: there CheckLabelsHook does
+            raise ValueError(
+                f'a subject label is outside the privacy head with num_classes={self.num_classes} '
+                f'({error}); set num_classes to the number of subjects'
+            ) from error
+        return {f'loss_{name}': loss, f'{name}_acc': hits.mean()}
 
     def predict_by_feat(self, cls_scores: Tensor, data_samples: SampleList) -> SampleList:
         """Logits of all frames (N * T, num_classes) to each sample's probabilities (T, ...)."""

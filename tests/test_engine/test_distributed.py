@@ -11,6 +11,7 @@ from mmaction.registry import MODELS
 from mmengine.model import MMDistributedDataParallel
 
 from bdq_plugin.engine import loops
+from bdq_plugin.engine.launch import load_config, train
 from bdq_plugin.engine.optim import PhaseOptimWrapperConstructor
 
 from ..game import REPOSITORY, game_options
@@ -22,20 +23,20 @@ def option_text(value):
     return f'[{",".join(value)}]' if isinstance(value, list) else value
 
 
-def launch(synthetic_kth, work_dir, processes, *extra):
-    """tools/dist_train.sh on the CPU, the same global batch whatever the number of processes."""
+def launch(synthetic_kth, work_dir, processes):
+    """tools/dist_train.sh on the CPU, the same global batch whatever the number of processes; one
+    process is this one."""
     options = game_options(
         synthetic_kth,
         **{'train_dataloader.batch_size': 8 // processes, 'encoder.preset': 'bdq_hard'},
     )
     # What a single clip draws at random differs between processes: leave nothing to draw.
     pipeline = REPOSITORY / 'tests' / 'still_game.py'
-    command = (
-        ['bash', 'tools/dist_train.sh', str(pipeline), str(processes)]
-        if processes > 1
-        else [sys.executable, 'tools/train.py', str(pipeline)]
-    )
-    command += ['--work-dir', str(work_dir), *extra, '--cfg-options']
+    if processes == 1:
+        train(load_config(str(pipeline), options=options, work_dir=str(work_dir)))
+        return weights(work_dir)
+    command = ['bash', 'tools/dist_train.sh', str(pipeline), str(processes)]
+    command += ['--work-dir', str(work_dir), '--cfg-options']
     command += [f'{key}={option_text(value)}' for key, value in options.items()]
     environment = dict(
         os.environ,
@@ -47,6 +48,10 @@ def launch(synthetic_kth, work_dir, processes, *extra):
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300
     )
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return weights(work_dir)
+
+
+def weights(work_dir):
     return torch.load(work_dir / 'epoch_1.pth', weights_only=False)['state_dict']
 
 

@@ -105,15 +105,20 @@ def arrays(value) -> Iterator[np.ndarray]:
 
 
 def likeness(picture: np.ndarray) -> float:
-    """How much the blobs, at any size and place and in either sign, are in a picture: 0 to 1."""
-    picture = picture.astype(np.float32)
-    height, width = picture.shape
+    """How much the blobs, at any size and place and in either sign, are in a picture: 0 to 1.
+
+    Larger ones are looked for at this size in a smaller copy of the picture.
+    """
+    picture, (height, width) = picture.astype(np.float32), picture.shape
     best, side = 0.0, 32.0
-    while side <= width:
-        template = blobs(round(side), round(side * 3 / 4))
-        if template.shape[0] <= height:
-            match = cv2.matchTemplate(picture, template, cv2.TM_CCOEFF_NORMED)
-            best = max(best, float(np.nan_to_num(np.abs(match), posinf=0).max()))
+    while side <= min(width, height * 4 / 3):
+        size, shrink = min(side, 48.0), min(1.0, 48.0 / side)
+        template = blobs(round(size), round(size * 3 / 4))
+        scaled = (max(round(width * shrink), template.shape[1]),
+                  max(round(height * shrink), template.shape[0]))  # fmt: skip
+        copy = cv2.resize(picture, scaled, interpolation=cv2.INTER_AREA)
+        match = cv2.matchTemplate(copy, template, cv2.TM_CCOEFF_NORMED)
+        best = max(best, float(np.nan_to_num(np.abs(match), posinf=0).max()))
         side *= 1.1
     return best
 

@@ -281,6 +281,36 @@ class TestAttackerGuard:
         lr = {'optim_wrapper.privacy.optimizer.lr': 0.0}
         play(synthetic_kth, tmp_path, guard, sabotage=learned, **lr)
 
+    def test_attributes(self, synthetic_kth, tmp_path, warned):
+        """Its chance is what who knows only how frequent they are would reach."""
+        lines = synthetic_kth.annotation.read_text().splitlines()
+        table = [f'{lines[0]},tall', *(f'{line},{int("box" in line)}' for line in lines[1:])]
+        (tmp_path / 'kth.csv').write_text('\n'.join(table))
+        options = {
+            'ann_file': str(tmp_path / 'kth.csv'),
+            'train_dataloader.dataset.privacy': ['tall'],
+            'model.privacy.cls_head.attributes': True,
+            'model.privacy.cls_head.num_classes': 1,
+            'optim_wrapper.privacy.optimizer.lr': 0.0,
+        }
+        guard = dict(type='AttackerGuard', patience=1)
+        dataset = play(synthetic_kth, tmp_path / 'run', guard, **options).train_dataloader.dataset
+        tall = sum(dataset.get_data_info(i)['attributes'].item() for i in range(12)) / 12
+        assert 0 < tall < 0.5
+        chance = -tall * math.log(tall) - (1 - tall) * math.log(1 - tall)
+        assert any(f'that of chance {chance:.3f}' in message for message in warned)
+
+    def test_an_attacker_that_it_cannot_judge(self, synthetic_kth, tmp_path, warned):
+        def rename(runner):
+            for network in unwrap(runner.model).privacy:
+                head, original = network.cls_head, network.cls_head.loss_by_feat
+                head.loss_by_feat = lambda *args, f=original: dict(
+                    loss_own=f(*args)['loss_subject']
+                )
+
+        play(synthetic_kth, tmp_path, dict(type='AttackerGuard', patience=1), sabotage=rename)
+        assert any('nobody sees whether they learn' in message for message in warned)
+
 
 class TestPolicies:
     @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from mmaction.registry import MODELS
 from mmengine.config import Config
 
 from bdq_plugin.engine.heads import follow_data
@@ -68,3 +69,13 @@ def test_attributes(synthetic_own):
     cfg.train_dataloader.dataset.privacy = ['take']
     with pytest.raises(ValueError, match='must be 0 or 1'):
         follow_data(cfg)
+
+
+def test_a_head_that_other_programs_leave_open_is_named(synthetic_own):
+    """MMEngine's own Runner builds what the config says."""
+    model = dict(config(synthetic_own).model, data_preprocessor=dict(type='BDQDataPreprocessor'))
+    model['recognizer']['cls_head']['num_classes'] = None
+    with pytest.raises(ValueError, match='model.recognizer: cls_head.num_classes is not set'):
+        MODELS.build(model)
+    with pytest.raises(ValueError, match='privacy network: cls_head.num_classes is not set'):
+        MODELS.build(model['privacy']['cls_head'])

@@ -55,9 +55,10 @@ class TestPrivacyHead:
         torch.testing.assert_close(data[1].pred_subject_score, logits[4:].softmax(-1))
         assert 'pred_score' not in data[0]
 
-    def test_label_outside_the_classes(self):
-        with pytest.raises(ValueError, match='label 12 is outside.*num_classes=10'):
-            PrivacyHead(10, 4).loss_by_feat(torch.zeros(1, 10), samples([12]))
+    @pytest.mark.parametrize('label', [12, -1])
+    def test_label_outside_the_classes(self, label):
+        with pytest.raises(ValueError, match=f'outside.*num_classes=10.* {label} is out of bounds'):
+            PrivacyHead(10, 4).loss_by_feat(torch.zeros(1, 10), samples([label]))
 
     def test_samples_without_subject(self):
         with pytest.raises(ValueError, match='PackSubjectInputs'):

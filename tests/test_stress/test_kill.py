@@ -10,16 +10,40 @@ from ..game import REPOSITORY
 
 STRESS = REPOSITORY / 'tools' / 'stress'
 
+# A writer stands still in the middle of its work until it is killed, however busy the machine is.
 WRITER = """
-import os, sys, time
-path = sys.argv[1]
-for step in range(10):
-    {write}
-    sum(range(500_000))  # kills count processor time
+import os, sys
+path, stands = sys.argv[1], int(sys.argv[2])
+for step in range(4):
+    {begin}
+    while step == stands:
+        pass
+    {end}
 """
-IN_PLACE = "file = open(path, 'w'); file.write('half'); file.flush(); sum(range(500_000)); file.write(' whole'); file.close()"  # noqa: E501
-RENAMED = "open(path + '.tmp', 'w').write('half whole'); sum(range(500_000)); os.replace(path + '.tmp', path)"  # noqa: E501
-FORGETFUL = "open(path, 'a').write('half whole')"
+RENAMED = (
+    "mine = f'{path}.{os.getpid()}.tmp'; open(mine, 'w').write('half whole')",
+    'os.replace(mine, path)',
+)
+IN_PLACE = (
+    "file = open(path, 'w'); file.write('half'); file.flush()",
+    "file.write(' whole'); file.close()",
+)
+FORGETFUL = ("open(path, 'a').write('half whole')", 'pass')
+
+
+class Moments(random.Random):
+    """Kills while a file is being written, by turns with kills after half a second of work."""
+
+    def __init__(self):
+        super().__init__(0)
+        self.turn = 0
+
+    def random(self):
+        self.turn += 1
+        return self.turn % 2
+
+    def uniform(self, low, high):
+        return 0.5
 
 
 @pytest.fixture(scope='module')
@@ -40,15 +64,18 @@ def writer_of(stress, tmp_path):
     _, jobs = stress
 
     class Writer(jobs.Job):
-        temporary = '*.tmp'
-
-        def __init__(self, write):
-            self.root = tmp_path
-            (tmp_path / 'writer.py').write_text(WRITER.format(write=write))
+        def __init__(self, write, kills):
+            self.root, self.kills, self.starts = tmp_path, kills, 0
+            begin, end = write
+            self.temporary = '*.tmp' if 'tmp' in begin else None
+            (tmp_path / 'writer.py').write_text(WRITER.format(begin=begin, end=end))
 
         def commands(self, folder):
             folder.mkdir(exist_ok=True)
-            return [[str(tmp_path / 'writer.py'), str(folder / 'out.txt')]]
+            # The first start shows what there must be in the end; the last one is not killed.
+            stands = self.starts % 4 if 0 < self.starts <= self.kills else -1
+            self.starts += 1
+            return [[str(tmp_path / 'writer.py'), str(folder / 'out.txt'), str(stands)]]
 
         def product(self, folder):
             return (folder / 'out.txt').read_text()
@@ -61,24 +88,24 @@ def writer_of(stress, tmp_path):
 
 
 def test_a_sound_tool_loses_nothing(stress, writer_of):
-    result = stress[0].kill_repeatedly(writer_of(RENAMED), 8, random.Random(0))
-    assert (result['kills'], result['lost'], result['half_written']) == (8, 0, 0)
-    assert result['kills_while_writing'] > 0
+    result = stress[0].kill_repeatedly(writer_of(RENAMED, 4), 4, Moments())
+    found = [result[name] for name in ('kills', 'kills_while_writing', 'runs', 'lost')]
+    assert found == [4, 4, 1, 0] and result['half_written'] == 0
 
 
 def test_a_file_that_is_written_in_place_is_noticed(stress, writer_of):
-    result = stress[0].kill_repeatedly(writer_of(IN_PLACE), 12, random.Random(0))
-    assert result['half_written'] > 0
+    result = stress[0].kill_repeatedly(writer_of(IN_PLACE, 2), 2, Moments())
+    assert (result['half_written'], result['lost']) == (2, 0)
 
 
 def test_a_run_that_does_not_begin_anew_is_noticed(stress, writer_of):
-    result = stress[0].kill_repeatedly(writer_of(FORGETFUL), 4, random.Random(0))
-    assert result['lost'] > 0
+    result = stress[0].kill_repeatedly(writer_of(FORGETFUL, 2), 2, Moments())
+    assert (result['half_written'], result['lost']) == (2, 1)
 
 
 def test_a_tool_that_fails_by_itself_is_lost(stress, writer_of):
     kill, _ = stress
-    job = writer_of(RENAMED)
+    job = writer_of(RENAMED, 0)
     assert kill.play(job, job.root / 'whole', None, False)[0]
     (job.root / 'writer.py').write_text("raise ValueError('mine')")
     assert kill.play(job, job.root / 'run', None, False) == (None, {})

