@@ -22,11 +22,12 @@ from ..models.encoder_source import describe_by_checkpoint
 from ..paths import find_config
 from ..version import __version__
 from .checkpoints import choose_checkpoint, continue_after_restart
-from .heads import follow_data
+from .heads import follow_data, kinds_of
 from .hooks import innermost
 from .loops import unwrap
 from .lost_ranks import name_lost_ranks, set_timeout
 from .recipe import SWITCHES, apply_switches
+from .trained_for import check_trained_for
 from .workdir import claim_work_dir
 
 # Keys that MMEngine's Runner reads from the whole config, beside its own arguments.
@@ -168,6 +169,7 @@ def train(cfg: Config) -> dict[str, float]:
         continue_after_restart(cfg)
         runner = build_runner(cfg)
         runner.test_loop  # noqa: B018  (built now, so that its faults cost no epoch)
+        _check_batches(runner)
         start = time.time()
         runner.train()
         seconds = time.time() - start
@@ -177,6 +179,17 @@ def train(cfg: Config) -> dict[str, float]:
         if is_main_process():
             write_json(Path(cfg.work_dir) / 'metrics.json', describe_run(runner, metrics, seconds))
         return metrics
+
+
+def _check_batches(runner: Runner) -> None:
+    """Raise ValueError where the training clips do not fill one batch."""
+    loader = runner.train_loop.dataloader
+    if len(loader) == 0:
+        raise ValueError(
+            f'{len(loader.dataset)} training clips in {get_world_size()} processes fill no batch '
+            f'of {loader.batch_size}, and drop_last leaves the rest out: lower '
+            'train_dataloader.batch_size'
+        )
 
 
 def describe_run(runner: Runner, metrics: dict[str, float], seconds: float) -> dict[str, Any]:
@@ -219,11 +232,15 @@ def test(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, floa
 
     Raises:
         FileNotFoundError: no such checkpoint.
+        ValueError: it is of another network, or was trained for other classes.
     """
     if not os.path.isfile(checkpoint):
         raise FileNotFoundError(f'no checkpoint {checkpoint}; train first: tools/train.py CONFIG')
     cfg.load_from, cfg.resume = checkpoint, False
-    metrics = build_runner(cfg).test()
+    runner = build_runner(cfg)
+    metainfo = runner.test_loop.dataloader.dataset.metainfo
+    check_trained_for(unwrap(runner.model), checkpoint, metainfo, kinds_of(cfg.model))
+    metrics = runner.test()
     if out and is_main_process():
         write_json(out, metrics)
     return metrics
