@@ -141,9 +141,10 @@ def audit(args: argparse.Namespace) -> None:
         print('other processes are at the rest: run this command again for the verdict')
         return
     people = len(results[0]['test']['identity_names'])
+    same_sessions = bool(results[0]['protocol_audit']['shared'].get('test', {}).get('sessions'))
     for row in pool(results):
         if row.encoder == name:
-            print(f'\n{name}, {row.output}\n{verdict(row, people, units)}')
+            print(f'\n{name}, {row.output}\n{verdict(row, people, units, same_sessions)}')
 
 
 def check_repeats(cell: Cell, run: Callable[..., dict[str, Any]], results: str) -> None:

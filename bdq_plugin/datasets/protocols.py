@@ -205,6 +205,14 @@ class _Listed(Protocol):
     val: Sequence[Any] | None = None
     test: Sequence[Any] | None = None
 
+    def __post_init__(self) -> None:
+        for name in SPLITS:
+            value = getattr(self, name)
+            if not isinstance(value, list | tuple | None):
+                raise ValueError(
+                    f'protocol {self.name}: {name} is a list of values, [{value!r}], got {value!r}'
+                )
+
     @property
     def splits(self) -> tuple[str, ...]:
         declared = tuple(name for name in SPLITS if getattr(self, name) is not None)

@@ -94,7 +94,10 @@ def _parse(parser: ArgumentParser, argv: list[str] | None) -> Namespace:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='KEY=VALUE ...')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args(argv)
+    try:
+        args = parser.parse_args(argv)
+    except RecursionError:  # what MMEngine's DictAction makes of a dict
+        parser.error('--cfg-options reads no {...}: write KEY.PART=VALUE for each part')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
 

@@ -23,7 +23,9 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from ..safe_load import load_checkpoint
+from .heads import kinds_of
 from .loops import unwrap
+from .trained_for import check_trained_for
 from .workdir import WorkDirInUse
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
@@ -116,13 +118,15 @@ def check_training(runner: Runner) -> None:
 
 
 def check_testing(runner: Runner, checkpoint: str | os.PathLike) -> None:
-    """See that there is something to test on, and that the checkpoint holds the whole model."""
+    """See that there is something to test on, by a checkpoint of this model and these classes."""
     if runner.cfg.get('test_dataloader') is None:
         raise ValueError(
             f'{runner.cfg.filename} has no test_dataloader, test_cfg and test_evaluator: '
             'there is nothing to test on'
         )
-    check_labels(runner.model, runner.test_loop.dataloader.dataset, 'test_dataloader')
+    dataset = runner.test_loop.dataloader.dataset
+    check_trained_for(checkpoint, dataset.metainfo, kinds_of(runner.cfg.model))
+    check_labels(runner.model, dataset, 'test_dataloader')
     check_weights(runner.model, checkpoint)
 
 

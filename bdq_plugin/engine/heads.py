@@ -27,7 +27,9 @@ def follow_data(cfg: Config, read: Callable[[], dict[str, Any]] | None = None) -
         ValueError: nothing names what a head is to tell apart.
     """
     metainfo: dict[str, Any] | None = None
-    for where, head in _open_heads(cfg.model, 'model'):
+    for where, head in _heads(cfg.model, 'model'):
+        if head.get('num_classes') is not None:
+            continue
         if metainfo is None:
             metainfo = read() if read else _metainfo_of(cfg)
         kind = _kind_of(head)
@@ -37,6 +39,11 @@ def follow_data(cfg: Config, read: Callable[[], dict[str, Any]] | None = None) -
             )
         head.num_classes = len(metainfo[kind])
     return cfg
+
+
+def kinds_of(model: ConfigDict) -> set[str]:
+    """What the heads of a model tell apart: ``'classes'``, ``'subjects'``, ``'attributes'``."""
+    return {_kind_of(head) for _, head in _heads(model, 'model')}
 
 
 def read_metainfo(dataset: dict[str, Any]) -> dict[str, Any]:
@@ -63,12 +70,11 @@ def _kind_of(head: ConfigDict) -> str:
     return 'attributes' if head.get('attributes') else 'subjects'
 
 
-def _open_heads(model: ConfigDict, where: str) -> Iterator[tuple[str, ConfigDict]]:
+def _heads(model: ConfigDict, where: str) -> Iterator[tuple[str, ConfigDict]]:
     for name, part in model.items():
         if not isinstance(part, dict):
             continue
         if name == 'cls_head':
-            if part.get('num_classes') is None:
-                yield f'{where}.{name}', part
+            yield f'{where}.{name}', part
         else:
-            yield from _open_heads(part, f'{where}.{name}')
+            yield from _heads(part, f'{where}.{name}')

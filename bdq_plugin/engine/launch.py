@@ -243,6 +243,7 @@ def test(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, floa
 
     Raises:
         FileNotFoundError: no such checkpoint.
+        ValueError: it is of another network, or was trained for other classes.
     """
     if not os.path.isfile(checkpoint):
         raise FileNotFoundError(f'no checkpoint {checkpoint}; train first: tools/train.py CONFIG')

@@ -34,7 +34,8 @@ def apply_switches(cfg: Config, options: dict[str, Any]) -> Config:
     ``data_root``    folder of the videos, of every data set
     ``ann_file``     annotation file of every data set
     ``protocol``     protocol of every data set; validation shows its ``val`` split, where it has
-                     none the test split
+                     none the test split; ``protocol.ratio=60,40 protocol.group=session`` and the
+                     like declare one
     ``fold``         fold of every data set
     ``max_epochs``   length of training, and of each schedule that lasts to its end
     ``encoder``      the encoder, as ``model.data_preprocessor.encoder``; ``encoder.preset`` and
@@ -54,7 +55,7 @@ def apply_switches(cfg: Config, options: dict[str, Any]) -> Config:
     Raises:
         ValueError: a switch that acts nowhere in this config, or a value that it cannot have.
     """
-    for option, value in options.items():
+    for option, value in _with_declared_protocol(options).items():
         switch, _, part = option.partition('.')
         if part and switch not in _WITH_PARTS:
             raise ValueError(f'{option}: {switch} has no parts; write {switch}=VALUE')
@@ -191,6 +192,21 @@ _MISSING = dict(
 def _check_length(epochs: int) -> None:
     if not isinstance(epochs, int) or epochs < 1:
         raise ValueError(f'max_epochs counts epochs and must be 1 or more, got {epochs!r}')
+
+
+def _with_declared_protocol(options: dict[str, Any]) -> dict[str, Any]:
+    """Options with ``protocol.KEY=VALUE`` put together to one declaration."""
+    first = 'protocol.'
+    declared = {k.removeprefix(first): v for k, v in options.items() if k.startswith(first)}
+    if not declared:
+        return options
+    if 'protocol' in options:
+        raise ValueError(
+            f'protocol={options["protocol"]} names a protocol, and {first}{next(iter(declared))} '
+            'declares one: keep one of them'
+        )
+    others = {k: v for k, v in options.items() if not k.startswith(first)}
+    return dict(others, protocol=declared)
 
 
 def _choose_validation_split(cfg: Config, protocol: str | dict[str, Any]) -> None:

@@ -9,13 +9,14 @@ from .statistics import Estimate
 ENOUGH_PEOPLE = 10
 
 
-def verdict(row: PooledResult, people: int, units: int) -> str:
+def verdict(row: PooledResult, people: int, units: int, same_sessions: bool = False) -> str:
     """What was asked, of whom, how strong the attackers were, what leaked, what is missing.
 
     Args:
         row: the encoder's pooled result.
         people: how many of them.
         units: takes (or whatever was held out) of the whole data.
+        same_sessions: whether clips of one stay before the camera stand on both sides.
     """
     leak, action = row.leakage, row.action
     chance = f'chance is {leak.chance:.0%}'
@@ -43,7 +44,7 @@ def verdict(row: PooledResult, people: int, units: int) -> str:
         lines.append(f'Worst: {worst.person} is named in {worst.value:.0%} of the clips.')
     if action is not None:
         lines.append(f'Kept: the action is told in {action.value:.0%} of the clips.')
-    lines.append(_missing(row, people))
+    lines.append(_missing(row, people, same_sessions))
     return '\n'.join(line for line in lines if line)
 
 
@@ -60,10 +61,14 @@ def _control(row: PooledResult) -> str:
     )
 
 
-def _missing(row: PooledResult, people: int) -> str:
+def _missing(row: PooledResult, people: int, same_sessions: bool) -> str:
     missing = []
     if people < ENOUGH_PEOPLE:
         missing.append(f'{ENOUGH_PEOPLE} people or more')
+    if same_sessions:
+        missing.append(
+            'clips of other days (a column session), for the same clothes and place name people too'
+        )
     if not row.evidence_of_privacy:
         missing.append('attackers that succeed on clear video')
     if len(row.seeds) < 3:

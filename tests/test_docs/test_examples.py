@@ -78,7 +78,10 @@ def test_an_attacker(synthetic_own, tmp_path, monkeypatch, capsys):
         # Two actions of three people, the first take held out.
         assert len(cell['test']['identity']) == 6
         assert len(cell['attackers']['motion_map']['scores']) == 6
-    assert 'bdq_hard, hard' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'bdq_hard, hard\nA demonstration, not a measurement: there are 3 people.' in said
+    # Nothing says that anybody came on another day.
+    assert 'clips of other days (a column session)' in said
 
 
 def test_another_recognizer(run):

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from bdq_plugin.engine.command_line import parse_training
 from bdq_plugin.engine.launch import build_runner, load_config, train
 from bdq_plugin.engine.loops import unwrap
 from bdq_plugin.models import SmallConv3d
@@ -204,6 +205,19 @@ class TestSwitches:
         cfg = self.load(name, protocol=protocol)
         assert [dataset.split for dataset in datasets(cfg)] == ['train', split, 'test']
 
+    def test_a_protocol_is_declared_by_its_parts(self):
+        words = ['c.py', '--cfg-options', 'protocol.ratio=60,20,20', 'protocol.group=session']
+        options = parse_training(words).cfg_options
+        cfg = self.load('bdq_own_cpu_action', **options)
+        for dataset, split in zip(datasets(cfg), ('train', 'val', 'test'), strict=True):
+            assert dataset.protocol == dict(ratio=[60, 20, 20], group='session')
+            assert dataset.split == split
+
+    def test_a_dict_is_no_option(self, capsys):
+        with pytest.raises(SystemExit):
+            parse_training(['c.py', '--cfg-options', "protocol={'ratio':(60,40)}"])
+        assert 'reads no {...}: write KEY.PART=VALUE' in capsys.readouterr().err
+
     def test_they_reach_into_wrappers(self, child):
         path = child(
             'part = dict(type="KTHDataset", ann_file="a.csv", pipeline=[], split="train")\n'
@@ -384,6 +398,9 @@ class TestASwitchThatCannotAct:
             ('bdq_kth', {'max_epochs': 0}, '1 or more'),
             ('bdq_kth', {'fold.x': 1}, 'fold has no parts'),
             ('bdq_kth', {'protocol': 'scenrio'}, 'subsequence'),
+            ('bdq_own', {'protocol': 'take', 'protocol.folds': 2}, 'keep one of them'),
+            ('bdq_own', {'protocol.column': 'day', 'protocol.test': 3}, r'list of values, \[3\]'),
+            ('bdq_own', {'protocol.colum': 'day'}, 'exactly one of hold_out, column'),
             ('bdq_kth', {'max_epoch': 3}, 'max_epochs'),
             ('bdq_kth', {'default_hooks.alpha_guard.policy': 'off'}, 'loss_guard'),
         ],

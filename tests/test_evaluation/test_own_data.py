@@ -91,7 +91,8 @@ def test_the_verdict_says_what_is_missing() -> None:
     assert 'witnesses: frame' in text and 'in 50% (' in text and 'chance is 20%' in text
     assert text.startswith('A demonstration, not a measurement: there are 5 people.')
     assert '10 people or more; three seeds' in text
-    assert 'demonstration' not in verdict(row, people=10, units=3)
+    assert 'demonstration' not in verdict(row, people=10, units=3) and 'other days' not in text
+    assert 'clips of other days' in verdict(row, people=10, units=3, same_sessions=True)
     assert 'clear video: not measured' in verdict(pool([code])[0], 5, 3)
     weak = replace(row, networks={k: replace(v, control=0.5) for k, v in row.networks.items()})
     assert 'no evidence of privacy' in verdict(weak, 5, 3)

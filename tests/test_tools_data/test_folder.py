@@ -142,6 +142,19 @@ def test_names_of_every_kind(folder, prepare):
     assert dataset[0]['img_shape'] == (48, 64)
 
 
+def test_real_videos(run, real_data, tmp_path):
+    (tmp_path / 'videos').mkdir()
+    for name in ('A2P2T1', 'A2P2T2', 'A2P3T1', 'A2P3T2'):
+        (tmp_path / 'videos' / f'PS7{name}.avi').symlink_to(real_data / 'own' / f'PS7{name}.avi')
+    out = tmp_path / 'own.csv'
+    pattern = 'PS7A{action}P{subject}T{take}'
+    done = run('folder/prepare.py', tmp_path / 'videos', '--pattern', pattern, '--out', out)
+    assert '4 clips from 4 videos' in done.stdout and 'by take: 1 2, 2 2' in done.stdout
+    rows = read_annotations(out, COLUMNS, optional=None)
+    assert {(row['width'], row['height'], row['fps']) for row in rows} == {(640, 480, 29.97)}
+    assert [row['subject'] for row in rows] == ['2', '2', '3', '3']
+
+
 def test_links_to_folders(folder, prepare):
     (folder / 'running').symlink_to(folder.parent / 'elsewhere')
     (folder.parent / 'elsewhere').mkdir()

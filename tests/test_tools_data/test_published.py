@@ -166,6 +166,12 @@ def test_ipn(run, ipn):
     )  # fmt: skip
 
 
+def test_ipn_videos_with_their_extension(ipn):
+    (ipn / 'annotations' / 'metadata.csv').write_text(METADATA.replace('#217,', '#217.avi,'))
+    report = prepare_ipn(ipn / 'videos', ipn / 'annotations', ipn / 'ipn.csv')
+    assert len(report.rows) == 5
+
+
 def test_ipn_dataset(ipn):
     prepare_ipn(ipn / 'videos', ipn / 'annotations', ipn / 'ipn.csv')
 

@@ -69,7 +69,7 @@ def _read_people(path: Path) -> dict[str, dict[str, str]]:
         if gender is None:
             raise ValueError(f'{path}:{line}: Sex must be M or W, got {row["sex"]!r}')
         conditions = {name: row.get(column, '') for column, name in _CONDITIONS.items()}
-        people[row['video name']] = dict(gender=gender, **conditions)
+        people[row['video name'].removesuffix('.avi')] = dict(gender=gender, **conditions)
     return people
 
 
