@@ -46,6 +46,7 @@ setup(
             'encoders/zoo/*.json',
             'encoders/zoo/cards/*',
             'deploy/c/*',
+            'deploy/web/*',
         ]
     },
     cmdclass={'build_py': BuildWithRecipes},

@@ -29,6 +29,7 @@ CAMERA = {
     'deploy/packed.py': {'torch', *OPENMMLAB},
     'deploy/c_core.py': {'torch', *OPENMMLAB},
     'deploy/vectors.py': {'torch', *OPENMMLAB},
+    'deploy/playground.py': {'torch', *OPENMMLAB},
     'deploy/codes_video.py': {'torch', *OPENMMLAB},
     'camera_form.py': {'torch', *OPENMMLAB},
     'encoder_file.py': {'torch', *OPENMMLAB},

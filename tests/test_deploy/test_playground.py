@@ -1,0 +1,308 @@
+"""The page of the playground in a real browser: its codes are Python's, and nothing leaves it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from bdq_plugin.camera_form import CameraForm, integer_kernel, integer_thresholds, load_form
+from bdq_plugin.deploy import StreamingEncoder
+from bdq_plugin.deploy import playground as playground_module
+from bdq_plugin.deploy.playground import CORE, CORE_RECORD, playground_page, sources_digest
+from bdq_plugin.deploy.vectors import streaming_zoo
+from bdq_plugin.encoders import zoo_names
+from bdq_plugin.video.pixels import luma_of_rgb
+from tests.test_deploy.browser import Page, open_browser
+from tests.test_deploy.conftest import moving_frames
+from tools import playground as playground_tool
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HEIGHT, WIDTH = 48, 64
+# Each frame of codes, copied as it comes.
+LISTEN = """
+    window.kept = [];
+    const text = (bytes) => btoa(String.fromCharCode(...bytes));
+    document.addEventListener('codes', ({detail: d}) => kept.length < 12 && kept.push({
+        form: d.form, shape: [d.height, d.width, d.channels],
+        clear: text(document.getElementById('clear').getContext('2d')
+            .getImageData(0, 0, d.width, d.height).data),
+        pixels: text(d.pixels), codes: text(d.codes)}));
+"""
+FAKE_CAMERA = ('--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream')
+
+
+@pytest.fixture(scope='module')
+def known() -> np.ndarray:
+    """What the camera sees, RGB: a pattern that moves."""
+    return moving_frames(30, HEIGHT, WIDTH)
+
+
+@pytest.fixture(scope='module')
+def camera_file(known, tmp_path_factory) -> Path:
+    """The same as the raw video that the browser's fake camera plays (Y4M, 4:2:0)."""
+    path = tmp_path_factory.mktemp('camera') / 'known.y4m'
+    planes = [
+        av.VideoFrame.from_ndarray(frame, format='rgb24').reformat(format='yuv420p').to_ndarray()
+        for frame in known
+    ]
+    head = f'YUV4MPEG2 W{WIDTH} H{HEIGHT} F30:1 Ip A1:1 C420jpeg\n'.encode()
+    path.write_bytes(head + b''.join(b'FRAME\n' + plane.tobytes() for plane in planes))
+    return path
+
+
+@pytest.fixture(scope='module')
+def address(tmp_path_factory) -> str:
+    """The page as one file."""
+    path = tmp_path_factory.mktemp('page') / 'playground.html'
+    assert playground_tool.main(['--out', str(path)]) == 0
+    return path.as_uri()
+
+
+@pytest.fixture(scope='module')
+def page(camera_file, tmp_path_factory):
+    options = (*FAKE_CAMERA, f'--use-file-for-fake-video-capture={camera_file}')
+    with open_browser(tmp_path_factory.mktemp('profile'), options) as page:
+        yield page
+
+
+def start_camera(page: Page, address: str, **settings: str) -> None:
+    page.open(address)
+    page.wait('core')
+    page.run(LISTEN)
+    for name, value in {'side': '0', **settings}.items():
+        if name == 'grey':
+            page.run("document.getElementById('grey').click()")
+            continue
+        event = 'onchange' if name == 'side' else 'oninput'
+        page.run(f"$('{name}').value = {value!r}; $('{name}').{event}()")
+    page.run("document.getElementById('camera').click()")
+    page.wait("kept.length >= 6 || !document.getElementById('message').hidden")
+
+
+def kept_frames(page: Page) -> list[dict]:
+    def array(text: str, shape: list[int]) -> np.ndarray:
+        return np.frombuffer(base64.b64decode(text), np.uint8).reshape(shape)
+
+    return [
+        dict(
+            form=CameraForm.from_dict(kept['form']),
+            pixels=array(kept['pixels'], kept['shape']),
+            codes=array(kept['codes'], kept['shape']),
+            clear=array(kept['clear'], [*kept['shape'][:2], 4])[..., :3],
+        )
+        for kept in json.loads(page.run('JSON.stringify(kept)'))
+    ]
+
+
+def check_codes(kept: list[dict], form: CameraForm) -> None:
+    """All frames but the first, whose predecessor is not known."""
+    assert len(kept) >= 6 and all(frame['form'] == form for frame in kept)
+    stream = StreamingEncoder(form, compiled=False)
+    stream(kept[0]['pixels'])
+    for frame in kept[1:]:
+        assert np.array_equal(frame['codes'], stream(frame['pixels']))
+    assert len(np.unique(np.stack([frame['codes'] for frame in kept]))) > 1
+
+
+def distance(frame: np.ndarray, known: np.ndarray) -> float:
+    """To the nearest of the known frames, in shades."""
+    return min(np.abs(frame.astype(int) - other).mean() for other in known)
+
+
+def test_codes_of_a_known_camera_are_pythons(page, address, known):
+    page.requests.clear()
+    start_camera(page, address)
+    kept = kept_frames(page)
+    check_codes(kept, load_form('bdq_hard_ixmas_take3'))
+    # It is the known file that was encoded, whole, as the page shows it.
+    assert all(np.array_equal(frame['pixels'], frame['clear']) for frame in kept)
+    assert all(distance(frame['pixels'], known) < 8 for frame in kept)
+    assert distance(kept[0]['pixels'][:, ::-1], known) > 20, 'a mirror image would be seen'
+    assert page.requests == [address], 'the page has asked for something beside itself'
+
+
+def test_grey_is_the_luma_of_training(page, address):
+    start_camera(page, address, grey='1')
+    kept = kept_frames(page)
+    check_codes(kept, load_form('bdq_hard_ixmas_take3'))
+    for frame in kept:
+        assert np.array_equal(frame['pixels'][..., 0], luma_of_rgb(frame['clear']))
+
+
+@pytest.mark.parametrize(('sigma', 'bits', 'limit'), [(0.3, 1, 0.05), (1.3, 3, 0.4), (4, 8, 1.0)])
+def test_sliders_make_the_encoder_that_python_makes(page, address, sigma, bits, limit):
+    start_camera(page, address, sigma=str(sigma), levels=str(bits), range=str(limit))
+    kept = kept_frames(page)
+    form, steps = kept[0]['form'], 2**bits - 1
+    low, high = float(-np.float32(limit)), float(np.float32(limit))
+    spread = [k + 0.5 for k in range(steps)]
+    assert form.kernel == integer_kernel(sigma)
+    assert form.thresholds == integer_thresholds(spread, low, high)
+    assert (form.low, form.step) == (low, (high - low) / steps)
+    check_codes(kept, form)
+    assert 'nothing was measured of it' in page.run("$('trained').textContent")
+    assert page.run("$('card').textContent") == ''
+    page.run("$('reset').click()")
+    assert page.run('JSON.stringify(chosenForm())') == json.dumps(
+        load_form('bdq_hard_ixmas_take3').to_dict(), separators=(',', ':')
+    ).replace('.0,', ',').replace('.0}', '}')
+
+
+def test_a_video_is_opened_and_what_is_none_is_refused(page, address, known, tmp_path):
+    video = tmp_path / 'known.webm'
+    with av.open(str(video), 'w') as container:
+        stream = container.add_stream('libvpx-vp9', rate=30, options={'crf': '4', 'b': '0'})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
+        for frame in known:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='rgb24')))
+        container.mux(stream.encode())
+    page.open(address)
+    page.wait('core')
+    page.run(LISTEN)
+    page.run("$('side').value = '0'")
+    page.choose_file('#file', video)
+    page.wait("kept.length >= 6 || !$('message').hidden")
+    assert page.run("$('message').textContent") == ''
+    kept = kept_frames(page)[:6]
+    check_codes(kept, load_form('bdq_hard_ixmas_take3'))
+    assert distance(kept[3]['pixels'], known) < 12
+    broken = tmp_path / 'no_video.mp4'
+    broken.write_bytes(b'no video at all')
+    page.choose_file('#file', broken)
+    page.wait("!$('message').hidden")
+    assert 'cannot show no_video.mp4' in page.run("$('message').textContent")
+    assert page.run("$('stop').disabled")
+
+
+@pytest.fixture
+def listener():
+    """A server of this machine, and the addresses that it was asked for."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f'http://127.0.0.1:{server.server_port}', asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_no_connection_is_possible(page, address, listener, tmp_path):
+    server, asked = listener
+    tries = f"""(async () => {{
+        const picture = new Image();
+        picture.src = '{server}/picture.png';
+        try {{ navigator.sendBeacon('{server}/beacon', 'x'); }} catch {{}}
+        try {{ await fetch('{server}/fetch', {{mode: 'no-cors'}}); }} catch {{}}
+        try {{ new WebSocket('{server}/socket'.replace('http', 'ws')); }} catch {{}}
+        await new Promise((done) => setTimeout(done, 500));
+    }})()"""
+    page.open(address)
+    page.run(tries)
+    assert asked == []
+    # Without the policy each of them arrives.
+    text = playground_page()
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy".*?>', text)[0]
+    open_page = tmp_path / 'open.html'
+    open_page.write_text(text.replace(policy, ''))
+    page.open(open_page.as_uri())
+    page.run(tries)
+    assert {'/picture.png', '/fetch', '/beacon', '/socket'} == set(asked)
+
+
+@pytest.mark.parametrize('width', [1280, 390])
+def test_fits_the_screen(page, address, width):
+    page.open(address, width)
+    assert page.run('document.documentElement.scrollWidth') <= width
+    tops = page.run("['clear', 'coded'].map((id) => $(id).getBoundingClientRect().top)")
+    assert (tops[0] == tops[1]) == (width > 600), 'side by side where there is room'
+    low = page.run("""[...document.querySelectorAll('button, .button, select')]
+        .filter((e) => e.getBoundingClientRect().height < 44).length""")
+    assert low == 0, 'fingers need 44 pixels'
+    assert page.run('parseFloat(getComputedStyle(document.body).fontSize)') >= 16
+
+
+def test_without_a_camera_the_page_says_so(address, tmp_path):
+    with open_browser(tmp_path / 'profile') as page:
+        page.open(address)
+        page.run("$('camera').click()")
+        page.wait("!$('message').hidden")
+        said = page.run("$('message').textContent")
+        assert 'no camera was found' in said or 'was not allowed' in said
+
+
+def test_a_core_of_another_version_says_so(page, address):
+    page.open(address)
+    page.wait('core')
+    page.run(LISTEN)
+    page.run("data.version = 2; $('camera').click()")
+    page.wait("!$('message').hidden")
+    assert 'another version' in page.run("$('message').textContent")
+
+
+# ---------------------------------------------------------------- the file
+def test_the_page_names_every_encoder_of_the_zoo_with_its_card(tmp_path, monkeypatch):
+    monkeypatch.setattr(playground_module, 'ZOO', tmp_path)
+    (tmp_path / 'cards').mkdir()
+    (tmp_path / 'cards' / 'bdq_hard_ixmas_take3.md').write_text('# Measured </script> leakage')
+    page = playground_page()
+    assert '\\u003c/script> leakage' in page and page.count('</script>') == 2
+    assert all(f'"{name}"' in page for name in zoo_names())
+    data = json.loads(page.partition('type="application/json">')[2].partition('</script>')[0])
+    assert {encoder['name'] for encoder in data['encoders']} == set(streaming_zoo())
+    assert set(data['others']) == set(zoo_names()) - set(streaming_zoo())
+
+
+def test_an_encoder_that_cannot_stream_is_refused(tmp_path, capsys):
+    out = tmp_path / 'page.html'
+    assert playground_tool.main(['--encoder', 'bdq_ixmas_take3', '--out', str(out)]) == 1
+    assert 'fixed range' in capsys.readouterr().err and not out.exists()
+    assert playground_tool.main(['--encoder', 'nowhere.json', '--out', str(out)]) == 1
+    assert 'no encoder file nowhere.json' in capsys.readouterr().err
+
+
+def test_the_core_was_built_of_these_sources():
+    record = json.loads(CORE_RECORD.read_text())
+    assert record['sources_sha256'] == sources_digest(), (
+        'bdq.h or bdq.c has changed: python -m bdq_plugin.deploy.playground'
+    )
+    assert CORE.read_bytes()[:4] == b'\0asm'
+
+
+def test_it_is_served_to_this_machine_alone():
+    command = [sys.executable, '-m', 'bdq_plugin', 'playground', '--no-browser', '--port', '0']
+    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    try:
+        address = process.stdout.readline().split()[0]
+        with urllib.request.urlopen(address) as answer:
+            assert answer.read().decode() == playground_page()
+        with pytest.raises(urllib.error.HTTPError, match='404'):
+            urllib.request.urlopen(address + 'etc/passwd')
+        port = int(address.rpartition(':')[2].rstrip('/'))
+        sockets = Path('/proc/net/tcp').read_text().splitlines()
+        listening = [line.split()[1] for line in sockets if f':{port:04X} ' in line]
+        assert f'0100007F:{port:04X}' in listening and f'00000000:{port:04X}' not in listening
+    finally:
+        process.terminate()
+        process.wait()
