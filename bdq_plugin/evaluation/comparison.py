@@ -148,12 +148,15 @@ def is_finished(cell: Cell, settings: Settings) -> bool:
     path = cell.path(settings.results)
     if not path.is_file():
         return False
-    expected = json.loads(json.dumps(settings.panel.networks))
-    document = read_result(path)
-    if document['panel'] != expected:
+    document, panel = read_result(path), settings.panel
+    same = document['panel'] == json.loads(json.dumps(panel.networks))
+    same &= document['data'] == json.loads(json.dumps(settings.data.identity()))
+    # Of attributes there are none.
+    same &= not document['controls'] or set(document['controls']) == set(panel.controls)
+    if not same:
         raise ValueError(
-            f"{path} was computed with another panel '{settings.panel.name}': move it away, or "
-            'write elsewhere (--results)'
+            f"{path} was computed with another panel '{panel.name}', other controls or another "
+            'data config: move it away, or write elsewhere (--results)'
         )
     return True
 

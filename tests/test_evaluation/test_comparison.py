@@ -18,6 +18,7 @@ from bdq_plugin.evaluation.comparison import (
     run_tasks,
     train_encoder,
 )
+from bdq_plugin.evaluation.encodings import Sampling
 from bdq_plugin.evaluation.results import claim, read_result, write_json
 
 
@@ -141,8 +142,11 @@ def test_a_grid_is_filled_once(settings: Settings, fake_training, monkeypatch) -
         settings,
         panel=replace(settings.panel, networks={'template': settings.panel.networks['template']}),
     )
-    with pytest.raises(ValueError, match='another panel'):
-        is_finished(cells[0], changed)
+    fewer = replace(settings, panel=replace(settings.panel, controls=('permuted',)))
+    spread = replace(settings, data=replace(settings.data, sampling=Sampling('spread', frames=4)))
+    for other in (changed, fewer, spread):
+        with pytest.raises(ValueError, match='another panel'):
+            is_finished(cells[0], other)
     write_json(cells[0].path(settings.results), dict(format='bdq-audit', version=0))
     with pytest.raises(ValueError, match='version 0'):
         is_finished(cells[0], settings)

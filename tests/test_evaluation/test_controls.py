@@ -45,6 +45,8 @@ def test_length_alone_names_whoever_is_slow(make_clips) -> None:
         for clips in (train, test)
     ]
     assert (by_length(*planted, PEOPLE).argmax(1) == test.identities.numpy()).mean() > 0.95
+    constant = [replace(clips, lengths=40 + 20 * clips.identities) for clips in (train, test)]
+    assert (by_length(*constant, PEOPLE).argmax(1) == test.identities.numpy()).all()
     same = [replace(clips, lengths=torch.full((len(clips),), 50)) for clips in (train, test)]
     assert np.isfinite(by_length(*same, PEOPLE)).all()
 

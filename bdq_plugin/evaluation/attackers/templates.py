@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
+from sklearn.covariance import empirical_covariance, shrunk_covariance
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.preprocessing import StandardScaler
@@ -22,6 +24,8 @@ from .template_features import describe_clip
 Scorer = Callable[[np.ndarray], np.ndarray]
 Features = dict[str, np.ndarray]
 Split = tuple[np.ndarray, np.ndarray]
+# Of clips that are all the same, beside features of variance 1.
+_LEAST_VARIANCE = 1e-6
 # Clips with the features that they were found to have, the last of each side of a fold.
 _DESCRIBED: deque[tuple[Any, Any, Features]] = deque(maxlen=2)
 
@@ -217,7 +221,27 @@ def _odds(z_MP: np.ndarray, there_M: np.ndarray, shrinkage: float) -> Scorer:
 
 
 def _analysis(shrinkage: float) -> LinearDiscriminantAnalysis:
-    return LinearDiscriminantAnalysis(solver='lsqr', shrinkage=shrinkage)
+    return LinearDiscriminantAnalysis(
+        solver='lsqr', covariance_estimator=_ShrunkCovariance(shrinkage)
+    )
+
+
+class _ShrunkCovariance(BaseEstimator):
+    """A covariance shrunken towards a sphere, which is never nothing.
+
+    Where all clips of each class are the same, scikit-learn's is zero in every direction, and an
+    analysis that could tell them with certainty says that it cannot tell them at all.
+    """
+
+    def __init__(self, shrinkage: float) -> None:
+        self.shrinkage = shrinkage
+
+    def fit(self, x_MP: np.ndarray) -> _ShrunkCovariance:
+        covariance = shrunk_covariance(empirical_covariance(x_MP), self.shrinkage)
+        if not covariance.any():
+            covariance = _LEAST_VARIANCE * np.eye(len(covariance))
+        self.covariance_ = covariance
+        return self
 
 
 def accuracy(scores_NK: np.ndarray, truth: np.ndarray) -> float:
