@@ -154,6 +154,8 @@ class SubjectVideoDataset(BaseActionDataset):
         self._cached_clips: ClipCache | None = None
         self._rows = self._read_rows(os.path.join(data_root, ann_file) if ann_file else ann_file)
         known = {**self.METAINFO, **(metainfo or {})}
+        if self._label != 'subject' and 'subjects' not in (metainfo or {}):
+            known.pop('subjects', None)  # names of people, which these labels are not
         names = self._choose_names(known, actions, subjects)
         super().__init__(
             ann_file=ann_file,
@@ -286,10 +288,10 @@ class SubjectVideoDataset(BaseActionDataset):
                 f'`python tools/data/{self.FAMILY or "folder"}/prepare.py VIDEO_DIR '
                 f'--out {ann_file}`'
             )
-        optional = None if self.PROTOCOL_FIELDS is None else ('sha256',)
+        labels = [self.privacy] if isinstance(self.privacy, str) else self.privacy or ()
+        optional = None if self.PROTOCOL_FIELDS is None else ('sha256', *labels)
         rows = read_annotations(ann_file, self.COLUMNS, optional)
-        labels = [self.privacy] if isinstance(self.privacy, str) else self.privacy
-        for column in labels or ():
+        for column in labels:
             lacking = [str(row['video']) for row in rows if row.get(column, '') == '']
             if lacking:
                 raise ValueError(

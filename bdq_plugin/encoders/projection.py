@@ -31,7 +31,8 @@ def _project(optimizer: Optimizer, *_: Any) -> None:
     groups = optimizer.param_groups
     moved = {id(p) for group in groups for p in group['params'] if p.grad is not None}
     for module in list(_modules):
-        if any(id(parameter) in moved for parameter in module.parameters()):
+        begun = '_parameters' in vars(module)  # not where its construction has failed
+        if begun and any(id(parameter) in moved for parameter in module.parameters()):
             module.project_()
 
 

@@ -146,3 +146,17 @@ def test_the_shipped_index_is_the_published_one(real_data):
 def test_metainfo_is_sorted():
     for names in KTHDataset.METAINFO.values():
         assert list(names) == sorted(names)
+
+
+def test_what_is_private_is_a_column_of_ones_own(synthetic_kth, tmp_path):
+    lines = synthetic_kth.annotation.read_text().splitlines()
+    rows = [
+        f'{line},{int("box" in line)},{"red" if "d1" in line else "blue"}' for line in lines[1:]
+    ]
+    (tmp_path / 'kth.csv').write_text('\n'.join([f'{lines[0]},boxer,shirt', *rows]))
+    options = dict(ann_file=str(tmp_path / 'kth.csv'), pipeline=[], split='train')
+    dataset = KTHDataset(privacy=['boxer'], **options)
+    for item in map(dataset.get_data_info, range(len(dataset))):
+        assert item['attributes'].tolist() == [item['action_name'] == 'boxing']
+    dataset = KTHDataset(privacy='shirt', subjects=None, **options)
+    assert dataset.metainfo['subjects'] == ('blue', 'red')

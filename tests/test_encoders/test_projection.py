@@ -7,7 +7,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import nn
 
-from bdq_plugin.encoders import build_encoder
+from bdq_plugin.encoders import BDQEncoder, build_encoder
 
 
 def pull(encoder, optimizer):
@@ -53,3 +53,11 @@ def test_what_has_not_moved_is_left_alone():
     pull(learns, torch.optim.SGD([*rests.parameters(), *learns.parameters()], lr=2.0))
     assert torch.equal(rests.quantize.thresholds, before)
     assert_sound(learns)
+
+
+def test_one_that_failed_to_be_built_is_passed_over():
+    broken = BDQEncoder.__new__(BDQEncoder)
+    encoder = build_encoder('bdq')
+    pull(encoder, torch.optim.SGD(encoder.parameters(), lr=2.0))
+    assert_sound(encoder)
+    assert not vars(broken).get('_parameters')
