@@ -8,6 +8,11 @@ from .statistics import Estimate
 # With fewer people an accuracy is a demonstration: one person more or less moves it by points.
 ENOUGH_PEOPLE = 10
 
+# Negative controls that need no person in the picture.
+_BESIDE = dict(
+    border='the border of the picture alone names', length='the length of a clip alone names'
+)
+
 
 def verdict(row: PooledResult, people: int, units: int, same_sessions: bool = False) -> str:
     """What was asked, of whom, how strong the attackers were, what leaked, what is missing.
@@ -32,6 +37,7 @@ def verdict(row: PooledResult, people: int, units: int, same_sessions: bool = Fa
     lines.append(f'Leaked: a single clip names the person in {found}')
     if leak.value_of_all is not None:
         lines.append(f'With several encodings of the same clip at hand: {leak.value_of_all:.0%}.')
+    lines.append(_without_the_person(row))
     curve = row.accumulation()
     if len(curve) > 1:
         last = curve[-1]
@@ -59,6 +65,16 @@ def _control(row: PooledResult) -> str:
         f'Attackers on clear video: only {best:.0%}, less than the {row.control_from:.0%} of a '
         'witness: whatever they do not find in the code is no evidence of privacy.'
     )
+
+
+def _without_the_person(row: PooledResult) -> str:
+    """What a clip gives away beside the person: a scene, a habit of recording."""
+    found = [
+        f'{what} {row.controls[name].value:.0%}'
+        for name, what in _BESIDE.items()
+        if name in row.controls
+    ]
+    return f'Without looking at the person: {", ".join(found)}.' if found else ''
 
 
 def _missing(row: PooledResult, people: int, same_sessions: bool) -> str:

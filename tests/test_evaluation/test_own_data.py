@@ -83,7 +83,7 @@ def test_other_clips_under_the_same_name_are_other_data(own) -> None:
 
 
 def test_the_verdict_says_what_is_missing() -> None:
-    code = made_result(10)
+    code = made_result(10, controls=dict(length=6, permuted=3))
     clear = made_result(20)
     clear['cell'] = dict(clear['cell'], encoder='pass_through')
     row = next(row for row in pool([clear, code]) if row.encoder == 'bdq')
@@ -91,6 +91,7 @@ def test_the_verdict_says_what_is_missing() -> None:
     assert 'witnesses: frame' in text and 'in 50% (' in text and 'chance is 20%' in text
     assert text.startswith('A demonstration, not a measurement: there are 5 people.')
     assert '10 people or more; three seeds' in text
+    assert 'Without looking at the person: the length of a clip alone names 30%.' in text
     assert 'demonstration' not in verdict(row, people=10, units=3) and 'other days' not in text
     assert 'clips of other days' in verdict(row, people=10, units=3, same_sessions=True)
     assert 'clear video: not measured' in verdict(pool([code])[0], 5, 3)
