@@ -169,7 +169,8 @@ def test_sliders_make_the_encoder_that_python_makes(page, address, sigma, bits, 
 def test_a_video_is_opened_and_what_is_none_is_refused(page, address, known, tmp_path):
     video = tmp_path / 'known.webm'
     with av.open(str(video), 'w') as container:
-        stream = container.add_stream('libvpx-vp9', rate=30, options={'crf': '4', 'b': '0'})
+        # Slow, so that a busy browser passes over few frames before it begins anew.
+        stream = container.add_stream('libvpx-vp9', rate=3, options={'crf': '4', 'b': '0'})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
         for frame in known:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='rgb24')))
