@@ -4,8 +4,10 @@
     python tools/encode_video.py encoder.json videos/ encoded/ --to bdq
     python tools/encode_video.py encoder.json 0 camera.bdq            # until Ctrl-C
     python tools/encode_video.py encoder.json rtsp://host/path out.bdq --max-frames 1000
+    python tools/encode_video.py encoder.json rtsp://host/path -      # for a server of streams
 
-Outputs: ``.bdq`` packed codes, ``.mkv`` lossless codes in any player, ``.mp4`` for viewing alone.
+Outputs: ``.bdq`` packed codes, ``.mkv`` lossless codes in any player, ``.mp4`` and ``.ts`` for
+viewing alone; ``-`` is standard output, as ``.ts``, and messages then go to standard error.
 Nothing but codes and their relative times is written: see docs/deploy.md.
 """
 
@@ -17,7 +19,7 @@ import sys
 from pathlib import Path
 from threading import Event
 
-from bdq_plugin.deploy.codes_video import holds_codes
+from bdq_plugin.deploy.codes_video import STANDARD_OUTPUT, holds_codes
 from bdq_plugin.deploy.encoding import (
     OUTPUT_SUFFIXES,
     EncodingSummary,
@@ -40,7 +42,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('encoder', help='file of a trained encoder, or its name in the zoo')
     parser.add_argument('source', help='video, folder of videos, camera index, or address')
-    parser.add_argument('output', nargs='+', help='files to make; a folder where SOURCE is one')
+    parser.add_argument(
+        'output', nargs='+', help='files to make, or -; a folder if SOURCE is one'
+    )
     parser.add_argument(
         '--to',
         choices=[suffix[1:] for suffix in OUTPUT_SUFFIXES],
@@ -92,8 +96,9 @@ def encode_one(
                 compression=args.compression,
             )
     finally:
+        said = sys.stderr if STANDARD_OUTPUT in outputs else sys.stdout
         for line in summary.lines() if summary.outputs else []:
-            print(printable(line), flush=True)
+            print(printable(line), file=said, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -160,6 +165,8 @@ def encode_folder(
 
 
 def check_output_folder(folder: Path, out: Path, outputs: list[str]) -> None:
+    if STANDARD_OUTPUT in outputs:
+        raise ValueError(f'{folder} is a folder: name a folder as output, not standard output (-)')
     if len(outputs) > 1:
         raise ValueError(f'{folder} is a folder: name one folder as output, not {len(outputs)}')
     if out.is_file() or (out.suffix.lower() in OUTPUT_SUFFIXES and not out.is_dir()):

@@ -21,11 +21,14 @@ from ..video.extent import missing_bytes
 from ..video.source import SourceError
 from .packed import MAGIC, MAX_VALUES, PackedReader
 
+# As a file's name: an H.264 stream to whoever started this process, such as a server of streams.
+STANDARD_OUTPUT = '-'
 _FORM_TAG = 'BDQ_FORM'
 # AV_CODEC_FLAG_BITEXACT: no version of the library in the stream.
 _BITEXACT = 1 << 23
 # What the lossless writer makes of grey and of colour; all else that carries the tag is a copy.
 _CODEC, _GREY, _COLOUR = 'ffv1', 'gray', 'bgr0'
+_FORMATS = {'.mkv': 'matroska', '.mp4': 'mp4', '.ts': 'mpegts'}
 _MATROSKA = b'\x1aE\xdf\xa3'
 
 
@@ -38,12 +41,14 @@ class CodesVideoWriter:
 
     ``.mkv`` is FFV1, lossless: :class:`CodesVideoReader` gives the codes back exactly. ``.mp4`` is
     H.264 for looking at, in any player and browser; it is lossy, so no codes come back from it.
+    ``.ts`` and ``-``, which is standard output, are the same as an MPEG transport stream, which may
+    be read from any second on.
 
-    Both are written in pieces that stay readable when the rest is missing. The container has no
+    All are written in pieces that stay readable when the rest is missing. The container has no
     tags but the encoder in whole numbers (``BDQ_FORM``, .mkv alone) and no time of day.
 
     Args:
-        path: file to make, ``.mkv`` or ``.mp4``; an existing one is replaced.
+        path: file to make, ``.mkv``, ``.mp4`` or ``.ts``; an existing one is replaced. Or ``-``.
         form: the encoder that made the codes.
         shape: of every frame of codes, (H, W) or (H, W, 3).
         frame_rate: nominal frames a second; each frame carries its own time.
@@ -65,9 +70,11 @@ class CodesVideoWriter:
         self.path, self.shape = Path(path), tuple(shape)
         if len(shape) == 3 and shape[2] != 3:
             raise ValueError(f'a video has 1 or 3 channels, got frames of {shape}; write .bdq')
-        self.lossless = self.path.suffix.lower() == '.mkv'
-        if not self.lossless and self.path.suffix.lower() != '.mp4':
-            raise ValueError(f'{self.path}: codes are viewable as .mkv (lossless) or .mp4')
+        self._pipe = _Pipe() if os.fspath(path) == STANDARD_OUTPUT else None
+        kind = '.ts' if self._pipe else self.path.suffix.lower()
+        self.lossless = kind == '.mkv'
+        if kind not in _FORMATS:
+            raise ValueError(f'{self.path}: codes are viewable as .mkv (lossless), .mp4 or .ts')
         self._grey, self.frames, self._closed = len(shape) == 2, 0, False
         self._scale = level_shades(form.num_levels)
         height, width = shape[:2]
@@ -83,12 +90,14 @@ class CodesVideoWriter:
             options = {
                 'fflags': '+bitexact',
                 'flush_packets': '1',
-                'movflags': '+frag_keyframe+empty_moov+default_base_moof',
             }
+            if kind == '.mp4':
+                options['movflags'] = '+frag_keyframe+empty_moov+default_base_moof'
             codec, pix_fmt = 'libx264', 'yuv420p'
             codec_options = {'crf': '18', 'preset': 'veryfast', 'tune': 'zerolatency', 'g': '25'}
         try:
-            self._container = av.open(_address(self.path), 'w', options=options)
+            file = self._pipe or _address(self.path)
+            self._container = av.open(file, 'w', format=_FORMATS[kind], options=options)
             if self.lossless:
                 form = CameraForm.from_dict(form.to_dict())
                 self._container.metadata[_FORM_TAG] = json.dumps(form.to_dict())
@@ -106,6 +115,8 @@ class CodesVideoWriter:
 
     @property
     def bytes_written(self) -> int:
+        if self._pipe:
+            return self._pipe.bytes_written
         return self.path.stat().st_size if self.path.exists() else 0
 
     def write(self, codes: np.ndarray, time_ms: int) -> None:
@@ -157,6 +168,12 @@ class CodesVideoWriter:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> OSError:
+        if self._pipe:
+            return OSError(
+                getattr(error, 'errno', None) or errno.EIO,
+                f'cannot write to standard output ({reason_of(error)}) after {self.frames} frames: '
+                'whoever read it has gone',
+            )
         kept = (
             f'; of the {self.frames} frames before it holds all but those of the last second'
             if self.frames
@@ -167,6 +184,20 @@ class CodesVideoWriter:
             f'cannot write {self.path} ({reason_of(error)}){kept}. Free space or choose another '
             'disk',
         )
+
+
+class _Pipe:
+    """Standard output as PyAV writes to it, without a buffer that would outlive an error."""
+
+    def __init__(self) -> None:
+        self.bytes_written = 0
+
+    def write(self, data: bytes) -> int:
+        rest = memoryview(data)
+        while rest:
+            done = os.write(1, rest)
+            rest, self.bytes_written = rest[done:], self.bytes_written + done
+        return len(data)
 
 
 class CodesVideoReader:

@@ -17,11 +17,11 @@ from ..progress import Progress
 from ..video.container import public_name
 from ..video.source import CameraSource, VideoSource
 from .background import BackgroundWriter
-from .codes_video import CodesVideoWriter, holds_codes
+from .codes_video import STANDARD_OUTPUT, CodesVideoWriter, holds_codes
 from .packed import PackedWriter
 from .streaming import StreamingEncoder
 
-OUTPUT_SUFFIXES = ('.bdq', '.mkv', '.mp4')
+OUTPUT_SUFFIXES = ('.bdq', '.mkv', '.mp4', '.ts')
 
 
 @dataclass
@@ -87,7 +87,7 @@ def open_writer(
     frame_rate: Fraction,
     **packed: object,
 ) -> PackedWriter | CodesVideoWriter:
-    """The writer that a file's name asks for: ``.bdq``, ``.mkv`` or ``.mp4``.
+    """The writer that a file's name asks for: ``.bdq``, ``.mkv``, ``.mp4``, ``.ts`` or ``-``.
 
     Args:
         **packed: ``chunk_frames`` and ``compression`` of :class:`PackedWriter`.
@@ -105,6 +105,11 @@ def check_outputs(source: str, outputs: Iterable[str | os.PathLike], overwrite: 
     """
     seen = set()
     for path in map(Path, outputs):
+        if os.fspath(path) == STANDARD_OUTPUT:
+            if STANDARD_OUTPUT in seen:
+                raise ValueError('standard output (-) is given twice: name it once')
+            seen.add(STANDARD_OUTPUT)
+            continue
         if path.suffix.lower() not in OUTPUT_SUFFIXES:
             raise ValueError(f'{path}: an output ends in one of {", ".join(OUTPUT_SUFFIXES)}')
         if not path.parent.is_dir():

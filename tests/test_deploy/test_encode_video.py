@@ -724,3 +724,49 @@ def test_no_other_file_is_opened_for_writing(tmp_path, make_video, frames, encod
     writing = [line for line in calls if re.search(r'O_WRONLY|O_RDWR|O_CREAT|creat\(', line)]
     opened = {re.search(r'"(.*?)"', line)[1] for line in writing}
     assert {p for p in opened if not p.startswith('/dev/')} == set(outputs)
+
+
+# ---------------------------------------------------------------- standard output
+def command_of(*arguments: object) -> list[str]:
+    return [sys.executable, str(REPOSITORY / 'tools' / 'encode_video.py'), *map(str, arguments)]
+
+
+def test_standard_output_is_a_stream_of_codes_alone(tmp_path, make_video, frames, encoder_file):
+    clip = frames[:, :36, :50]
+    video = make_video(clip, metadata=True)
+    file = tmp_path / 'codes.ts'
+    done = subprocess.run(
+        command_of(encoder_file, video, '-', file), capture_output=True, check=True
+    )
+    # Nothing but the stream on standard output, and what is said on standard error.
+    assert done.stdout == file.read_bytes() and len(done.stdout) % 188 == 0
+    assert done.stdout[::188] == b'G' * (len(done.stdout) // 188)
+    assert f'-: {len(done.stdout):,} bytes' in done.stderr.decode()
+    assert not [secret for secret in SECRETS if secret.encode() in done.stdout]
+    codes = encode_clip(encoder_file, clip)
+    shown = all_frames(file)
+    assert shown.shape == codes.shape
+    assert np.abs(shown.astype(int) - 17 * codes.astype(int)).mean() < 8
+    # Clear video is far from it: the comparison would see it pass.
+    assert np.abs(shown.astype(int) - clip[1:].astype(int)).mean() > 30
+
+
+def test_a_reader_of_standard_output_that_goes_away(tmp_path, make_video, encoder_file):
+    video = make_video(moving_frames(200, 64, 96))
+    file = tmp_path / 'codes.bdq'
+    process = subprocess.Popen(
+        command_of(encoder_file, video, '-', file), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert len(process.stdout.read(188)) == 188
+    process.stdout.close()
+    said = process.stderr.read().decode()
+    assert process.wait() == 1
+    assert 'whoever read it has gone' in said and 'Traceback' not in said
+    PackedReader(file).read()  # the other output is whole as far as it goes
+
+
+def test_standard_output_is_refused_where_it_makes_no_sense(tmp_path, encoder_file, capsys):
+    assert encode_video.main([str(encoder_file), str(tmp_path), '-']) == 1
+    assert 'not standard output' in capsys.readouterr().err
+    assert encode_video.main([str(encoder_file), 'x.mp4', '-', '-']) == 1
+    assert 'given twice' in capsys.readouterr().err

@@ -1,6 +1,7 @@
 'use strict';
-// Frames of a <video> to the C core (WebAssembly), and its codes to a canvas. For each frame of codes
-// the document gets an event 'codes'; its `detail` has form, height, width, channels, pixels, codes.
+// Frames of a <video> to the C core (WebAssembly), and its codes to a canvas. For each frame the
+// document gets an event 'codes'; its `detail` has form, height, width, channels, pixels and codes,
+// which are null where the frame only begins a stream.
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($('data').textContent);
 const video = $('video');
@@ -114,6 +115,9 @@ function onFrame() {
     fill(stream, picture.data);
     const start = performance.now(), written = stream.encode();
     if (written) show(picture, performance.now() - start);
+    const {form, frame: pixels, codes} = stream;
+    document.dispatchEvent(new CustomEvent('codes',
+      {detail: {form, height, width, channels, pixels, codes: written ? codes : null}}));
   } catch (error) {
     stop();
     say(error.message);
@@ -154,7 +158,6 @@ function show(picture, milliseconds) {
   $('time').textContent = `${mean.toFixed(2)} ms (mean of ${counted.times.length})`;
   drawHistogram(counts);
   if (counted.packed.length === CHUNK) measureRate(counted);
-  document.dispatchEvent(new CustomEvent('codes', {detail: {...stream, pixels: stream.frame}}));
 }
 
 function drawHistogram(counts) {
