@@ -5,14 +5,16 @@ arithmetic in torch, :class:`bdq_plugin.deploy.StreamingEncoder` that of a camer
 
 A frame holds 8 bits. The 1-D kernel is rounded to whole multiples of 1/256, so a blurred value is a
 whole number of at most 24 bits (255 * 256 * 256), and so is every partial sum: torch on any device,
-NumPy and a camera's own arithmetic give the same levels, bit for bit.
+NumPy and a camera's own arithmetic give the same levels, bit for bit. The mean of a block of pixels
+is rounded down to a whole number again, of each frame and before the difference: what does not move
+stays at 0, and a clip that runs backwards has the opposite values.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from struct import pack, unpack
 from typing import Any
 
@@ -21,6 +23,23 @@ from .encoder_file import read_encoder_file
 KERNEL_SUM = 256
 # Units of a value and of a threshold in full intensity: 8-bit pixels, filtered along both axes.
 UNITS = 255 * KERNEL_SUM * KERNEL_SUM
+# The sum of a column of a block, of values up to UNITS, must stay within 32 bits.
+MAX_BLOCK = 128
+
+
+def check_block(block: int) -> None:
+    """Raise ValueError for a side of blocks that is no whole number from 1 to 128."""
+    if not isinstance(block, int) or not 1 <= block <= MAX_BLOCK:
+        raise ValueError(f'block is a whole number of pixels from 1 to {MAX_BLOCK}, got {block}')
+
+
+def check_blocks(height: int, width: int, block: int) -> None:
+    """Raise ValueError where frames of this size are no whole number of blocks."""
+    if height % block or width % block:
+        raise ValueError(
+            f'frames of {height} x {width} (H x W) are no whole number of blocks of {block} x '
+            f'{block} pixels: scale or crop them to multiples of {block}, or choose another block'
+        )
 
 
 def integer_kernel(sigma: float, kernel_size: int = 5) -> tuple[int, ...]:
@@ -83,6 +102,7 @@ class CameraForm:
         thresholds: K whole numbers; the level is the number of thresholds strictly below the value.
         dither: standard deviation of the noise added before the thresholds, in the same units.
         low, step: a level stands for ``low + level * step`` of full intensity.
+        block: side in pixels of the blocks of which the mean is taken before the difference.
 
     Values and thresholds count in units of 1 / (255 * 65536) of full intensity.
     """
@@ -94,6 +114,7 @@ class CameraForm:
     dither: float
     low: float
     step: float
+    block: int = 1
 
     @property
     def num_levels(self) -> int:
@@ -107,12 +128,16 @@ class CameraForm:
     def from_dict(cls, values: dict[str, Any]) -> CameraForm:
         """The form that :meth:`to_dict` described, also after a journey through JSON.
 
+        What an older version did not know is absent, and so are its parts.
+
         Raises:
             ValueError: a part is missing, unknown or out of its range.
         """
         names = {field.name for field in fields(cls)}
-        if not isinstance(values, dict) or values.keys() != names:
+        later = {field.name: field.default for field in fields(cls) if field.default is not MISSING}
+        if not isinstance(values, dict) or {*later, *values} != names:
             raise ValueError(f'an encoder in whole numbers has the parts {sorted(names)}')
+        values = {**later, **values}
         try:
             form = cls(
                 kernel=tuple(int(tap) for tap in values['kernel']),
@@ -122,7 +147,9 @@ class CameraForm:
                 dither=float(values['dither']),
                 low=float(values['low']),
                 step=float(values['step']),
+                block=int(values['block']),
             )
+            check_block(form.block)
         except (TypeError, ValueError) as error:
             raise ValueError(f'an encoder in whole numbers is malformed: {error}') from error
         kernel, thresholds = form.kernel, form.thresholds
@@ -157,6 +184,7 @@ class CameraForm:
         low: float,
         high: float,
         dither: float,
+        block: int = 1,
     ) -> CameraForm:
         """The form of an encoder's learned numbers.
 
@@ -167,6 +195,7 @@ class CameraForm:
             thresholds: K numbers in units of a level, in any order.
             low, high: the fixed range, in units of full intensity.
             dither: standard deviation in units of full intensity.
+            block: side of the blocks in pixels.
 
         Raises:
             ValueError: a number that is not finite, or a blur that has no form in whole numbers.
@@ -186,6 +215,7 @@ class CameraForm:
             dither=dither * UNITS,
             low=low,
             step=(high - low) / len(thresholds),
+            block=block,
         )
 
 
@@ -240,6 +270,7 @@ def _form_of(document: dict[str, Any]) -> CameraForm:
         low=_float32(state['quantize.low']),
         high=_float32(state['quantize.high']),
         dither=config['dither'],
+        block=config.get('block', 1),
     )
     return CameraForm.from_dict(form.to_dict())
 

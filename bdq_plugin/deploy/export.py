@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..camera_form import CameraForm
 from ..encoders import BDQEncoder
 from ..encoders.functional import separable_filter
+from ..encoders.integer import integer_block_mean
 
 FORMS = ('step', 'clip')
 FILE_FORMATS = ('.onnx', '.pt2')
@@ -41,7 +42,7 @@ class FrameStep(nn.Module):
                 'an encoder with dither has no export: use bdq_plugin.deploy.StreamingEncoder, '
                 'or build the encoder with dither=0'
             )
-        self.difference, self.padding = form.difference, form.padding
+        self.difference, self.padding, self.block = form.difference, form.padding, form.block
         self.thresholds = [float(threshold) for threshold in form.thresholds]
         kernel = torch.tensor(form.kernel, dtype=torch.float32)
         self.register_buffer('kernel', kernel, persistent=False)
@@ -51,19 +52,21 @@ class FrameStep(nn.Module):
 
         Args:
             frame_HWC: uint8, (H, W, C).
-            state_CHW: float32, (C, H, W): what the step before returned. Any values, such as
-                zeros, for the first frame, whose codes mean nothing where the encoder differences.
+            state_CHW: float32, (C, H / block, W / block): what the step before returned. Any
+                values, such as zeros, for the first frame, whose codes mean nothing where the
+                encoder differences.
 
         Returns:
-            uint8 codes (H, W, C), and the state for the next step.
+            uint8 codes (H / block, W / block, C), and the state for the next step.
         """
         x_NCTHW = frame_HWC.permute(2, 0, 1)[None, :, None].float()
-        blurred = separable_filter(x_NCTHW, self.kernel, self.padding)[0, :, 0]
+        blurred = separable_filter(x_NCTHW, self.kernel, self.padding)
+        means = integer_block_mean(blurred, self.block)[0, :, 0]
         # Without a difference the state is only passed on: the signature stays the same.
-        values = blurred - state_CHW if self.difference else blurred + 0 * state_CHW
+        values = means - state_CHW if self.difference else means + 0 * state_CHW
         # One comparison a threshold: `bucketize` has no counterpart in ONNX.
         levels = sum((values > threshold).to(torch.int32) for threshold in self.thresholds)
-        return levels.to(torch.uint8).permute(1, 2, 0), blurred
+        return levels.to(torch.uint8).permute(1, 2, 0), means
 
 
 class SoftClip(nn.Module):
@@ -102,14 +105,18 @@ def export_program(encoder: BDQEncoder, form: str) -> torch.export.ExportedProgr
     if not isinstance(encoder, BDQEncoder):
         raise ValueError(f'{type(encoder).__name__} is a rival for audits and has no export')
     Dim = torch.export.Dim
-    height, width, channels = Dim('height'), Dim('width'), Dim('channels', min=1)
+    rows, columns, channels = Dim('rows'), Dim('columns'), Dim('channels', min=1)
+    block = encoder.block
+    # The sizes of frames are whole numbers of blocks.
+    height, width = (rows, columns) if block == 1 else (block * rows, block * columns)
     if form == 'step':
         module = FrameStep(encoder.integer_form())
-        arguments = (torch.zeros(6, 8, 3, dtype=torch.uint8), torch.zeros(3, 6, 8))
-        dynamic = ({0: height, 1: width, 2: channels}, {0: channels, 1: height, 2: width})
+        frame = torch.zeros(6 * block, 8 * block, 3, dtype=torch.uint8)
+        arguments = (frame, torch.zeros(3, 6, 8))
+        dynamic = ({0: height, 1: width, 2: channels}, {0: channels, 1: rows, 2: columns})
     else:
         module = SoftClip(encoder)
-        arguments = (torch.rand(2, 3, 5, 6, 8),)
+        arguments = (torch.rand(2, 3, 5, 6 * block, 8 * block),)
         # `torch.export` takes a dimension of 1, here that of the differences, for a special case.
         frames = Dim('frames', min=3)
         dynamic = ({0: Dim('clips'), 1: channels, 2: frames, 3: height, 4: width},)

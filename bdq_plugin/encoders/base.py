@@ -177,8 +177,9 @@ class ClipEncoder(nn.Module):
                 where ``expects_normalized``), or uint8 pixels, which are divided by 255.
 
         Returns:
-            The encoded clip, (N, C, T - ``drops_frames``, H, W), float32 (float64 stays). What is
-            no number in the input makes none of what depends on it.
+            The encoded clip, (N, C, T - ``drops_frames``, H, W), float32 (float64 stays); with
+            blocks of pixels (``BDQEncoder(block=...)``) H and W are as many times fewer. What is no
+            number in the input makes none of what depends on it.
 
         Raises:
             ValueError: the input has another number of dimensions, too few frames or another dtype.
@@ -204,7 +205,7 @@ class ClipEncoder(nn.Module):
                 camera would.
 
         Returns:
-            uint8 tensor of shape (N, C, T - ``drops_frames``, H, W).
+            uint8 tensor of the shape that :meth:`forward` gives.
 
         Raises:
             ValueError: the encoder does not quantise, or an input that :meth:`forward` refuses or

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..camera_form import check_blocks
+
 PADDINGS = ('replicate', 'zeros')
 
 
@@ -120,6 +122,32 @@ def temporal_difference(x_NCTHW: Tensor) -> Tensor:
     if x_NCTHW.shape[2] < 2:
         raise ValueError(f'a difference needs at least 2 frames, got {x_NCTHW.shape[2]}')
     return x_NCTHW[:, :, 1:] - x_NCTHW[:, :, :-1]
+
+
+def block_mean(x_NCTHW: Tensor, block: int) -> Tensor:
+    """The mean of each ``block`` x ``block`` pixels of every frame.
+
+    Args:
+        x_NCTHW: clip of shape (N, C, T, H, W), floating point.
+        block: pixels a side; 1 changes nothing.
+
+    Returns:
+        Tensor of shape (N, C, T, H / block, W / block).
+
+    Raises:
+        ValueError: a side of the frames is no multiple of ``block``.
+
+    Example:
+        >>> block_mean(torch.rand(2, 3, 4, 48, 64), 8).shape
+        torch.Size([2, 3, 4, 6, 8])
+    """
+    return x_NCTHW if block == 1 else in_blocks(x_NCTHW, block).mean((-3, -1))
+
+
+def in_blocks(x: Tensor, block: int) -> Tensor:
+    """(..., H, W) as (..., H / block, block, W / block, block); see :func:`block_mean`."""
+    check_blocks(*x.shape[-2:], block)
+    return x.unflatten(-1, (-1, block)).unflatten(-3, (-1, block))
 
 
 def spread_thresholds(num_levels: int) -> Tensor:

@@ -136,6 +136,23 @@ def test_modules_without_export_agree(encoder):
     assert SoftClip(encoder).encoder.quantize.mode == 'soft' and encoder.quantize.mode == 'hard'
 
 
+def test_blocks(tmp_path):
+    """Both forms, with frames whose sizes are whole numbers of blocks."""
+    encoder = build_encoder('bdq_hard', block=3, num_levels=3, range_limit=0.05).eval()
+    step = session(export_encoder(encoder, tmp_path / 'step.onnx'))
+    frames = moving_frames(4, 12, 9)
+    state = np.zeros((3, 4, 3), np.float32)
+    codes = []
+    for frame in frames:
+        code, state = step.run(None, {'frame': frame, 'state': state})
+        codes.append(code)
+    assert np.array_equal(codes[1:], encode_clip(encoder.integer_form(), frames))
+    program = export_program(encoder, 'clip').module()
+    clip = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 255
+    encoder.quantize.mode = 'soft'
+    assert (program(clip) - encoder(clip)).abs().max() < 1e-6
+
+
 def test_mistakes(tmp_path, encoder, encoder_file, capsys):
     with pytest.raises(ValueError, match='unknown form'):
         export_program(encoder, 'frame')

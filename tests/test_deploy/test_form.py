@@ -105,6 +105,19 @@ def test_more_bad_files(tmp_path, encoder_file):
         load_form(tmp_path / 'nan.json')
 
 
+def test_blocks_are_read_of_files_and_absent_in_older_ones(tmp_path):
+    for block in (1, 8):
+        path = save_encoder(build_encoder('bdq_hard', block=block), tmp_path / f'{block}.json')
+        form = load_form(path)
+        assert form.block == block and form == load_encoder(path).integer_form()
+    older = {name: value for name, value in form.to_dict().items() if name != 'block'}
+    assert CameraForm.from_dict(older).block == 1
+    document = json.loads((tmp_path / '1.json').read_text())
+    del document['config']['block']
+    (tmp_path / 'older.json').write_text(json.dumps(document))
+    assert load_form(tmp_path / 'older.json').block == load_encoder(tmp_path / 'older.json').block
+
+
 @pytest.mark.parametrize('preset', ['bdq', 'bd', 'bdq_released', 'ryoo_16'])
 def test_encoders_that_cannot_stream_say_so(tmp_path: Path, preset: str):
     path = save_encoder(build_encoder(preset), tmp_path / 'encoder.json')
@@ -124,6 +137,8 @@ def test_encoders_that_cannot_stream_say_so(tmp_path: Path, preset: str):
         dict(dither=-1),
         dict(low='x'),
         dict(extra=1),
+        dict(block=0),
+        dict(block=129),
     ],
 )
 def test_forms_from_outside_are_checked(encoder_file, change):

@@ -60,6 +60,39 @@ def test_codes_equal_the_whole_clips(arguments, compiled):
         assert np.array_equal(stream_codes(form, frames, compiled), expected), shape
 
 
+@pytest.mark.parametrize('compiled', [True, False])
+@pytest.mark.parametrize(
+    ('block', 'arguments'),
+    [
+        (8, dict(range_limit=0.05)),
+        (3, dict(padding='zeros', sigma=3.0, num_levels=2)),
+        (2, dict(num_levels=256, difference=False)),
+        (128, dict(blur=False, range_limit=0.02)),
+    ],
+    ids=str,
+)
+def test_codes_of_blocks_equal_the_whole_clips(block, arguments, compiled):
+    encoder = build_encoder('bdq_hard', block=block, **arguments)
+    form = encoder.integer_form()
+    rng = np.random.default_rng(0)
+    for rows, columns, *channels in [(1, 1), (1, 3, 3), (3, 2, 1), (2, 1, 4)]:
+        frames = rng.integers(0, 256, (4, rows * block, columns * block, *channels), np.uint8)
+        frames[1] = 255
+        codes = stream_codes(form, frames, compiled)
+        assert codes.shape[1:] == (rows, columns, *channels)
+        assert np.array_equal(codes, whole_clip_codes(encoder, frames))
+
+
+@pytest.mark.parametrize('compiled', [True, False])
+def test_frames_that_are_no_whole_blocks_are_refused(compiled):
+    stream = StreamingEncoder(build_encoder('bdq_hard', block=8).integer_form(), compiled=compiled)
+    with pytest.raises(ValueError, match='20 x 16.*multiples of 8'):
+        stream(np.zeros((20, 16, 3), np.uint8))
+    assert stream.shape is None and stream(np.zeros((24, 16, 3), np.uint8)) is None
+    none_yet = encode_clip(stream.form, np.zeros((1, 16, 24, 3), np.uint8))
+    assert none_yet.shape == (0, 2, 3, 3)
+
+
 def test_values_on_a_threshold_belong_to_the_level_below():
     encoder = build_encoder('bdq_hard', num_levels=2)
     still = np.full((2, 4, 4), 90, np.uint8)

@@ -7,6 +7,11 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from bdq_plugin.encoders import PRESETS, BDQEncoder, build_encoder
+from bdq_plugin.encoders.functional import block_mean
+from bdq_plugin.encoders.integer import integer_block_mean
+
+# Frames and blocks of a clip of two frames of two blocks.
+PLACES = [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
 def clip(*shape, seed=0):
@@ -73,7 +78,8 @@ class TestPresets:
         encoder = build_encoder(name)
         x = clip(2, 3, 6, 32, 24)
         y = encoder(x)
-        assert y.shape == (2, 3, 6 - encoder.drops_frames, 32, 24)
+        block = getattr(encoder, 'block', 1)
+        assert y.shape == (2, 3, 6 - encoder.drops_frames, 32 // block, 24 // block)
         assert torch.isfinite(y).all()
         assert encoder.drops_frames == int(encoder.signed)
 
@@ -130,6 +136,10 @@ class TestPresets:
             (dict(range_limit=0), 'range_limit'),
             (dict(hardness=0), 'hardness'),
             (dict(dither=-1), 'dither'),
+            (dict(block=0), 'block is a whole number'),
+            (dict(block=2.0), 'block is a whole number'),
+            (dict(block=129), '1 to 128'),
+            (dict(block=8, backend='numba'), "backend 'numba' has no block"),
         ],
     )
     def test_bad_arguments(self, arguments, match):
@@ -311,6 +321,56 @@ class TestCodes:
         x = clip(1, 1, 4, 16, 16)
         assert not torch.equal(plain.codes(x), noisy.codes(x))
         assert noisy.codes(x).max() <= 15
+
+
+class TestBlocks:
+    def test_frames_of_48_by_64_become_6_by_8(self):
+        encoder, x = build_encoder('bdq_hard', block=8), clip(2, 3, 5, 48, 64)
+        assert encoder(x).shape == encoder.codes(x).shape == (2, 3, 4, 6, 8)
+
+    def test_it_is_the_mean_of_the_difference(self):
+        x = clip(1, 3, 4, 16, 24)
+        fine, coarse = build_encoder('bd'), build_encoder('bd', block=8)
+        torch.testing.assert_close(coarse(x), block_mean(fine(x), 8))
+
+    @pytest.mark.parametrize('method', ['forward', 'codes'])
+    def test_frames_that_are_no_whole_blocks_are_refused(self, method):
+        with pytest.raises(ValueError, match='12 x 16.*multiples of 8, or choose another block'):
+            getattr(build_encoder('bdq_hard', block=8), method)(clip(1, 3, 3, 12, 16))
+
+    @pytest.mark.parametrize('block', [3, 8, 128])
+    def test_the_whole_number_mean_is_exact(self, block):
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randint(255 * 65536, (1, 1, 2, block, 2 * block), generator=generator)
+        x[..., :block] = 255 * 65536  # the greatest sum there is
+        sums = [int(x[0, 0, t, :, i * block : (i + 1) * block].sum()) for t, i in PLACES]
+        means = integer_block_mean(x.float(), block)
+        assert [means[0, 0, t, 0, i].item() for t, i in PLACES] == [s // block**2 for s in sums]
+
+    def test_a_clip_that_runs_backwards_has_the_opposite_levels(self):
+        x = clip(1, 3, 5, 16, 16)
+        encoder = build_encoder('bdq_hard', num_levels=16, block=4, range_limit=0.05)
+        with torch.no_grad():  # away from 0, where a level changes
+            encoder.quantize.thresholds += 0.01
+        there, back = encoder.codes(x).int(), encoder.codes(x.flip(2)).flip(2).int()
+        assert there.unique().numel() > 4
+        assert ((there + back) - 15).abs().max() <= 1
+
+    def test_training_and_use_agree_but_at_the_thresholds(self):
+        encoder = build_encoder('bdq_hard', block=4, range_limit=0.1)
+        x = (clip(1, 1, 8, 64, 64) * 255).round() / 255
+        trained = encoder.train()(x)
+        with torch.no_grad():
+            used = encoder.eval()(x)
+        assert trained.unique().numel() > 4
+        assert (trained - used).abs().gt(1e-4).float().mean() < 0.02
+
+    def test_gradient_reaches_sigma_and_thresholds(self):
+        encoder = build_encoder('bdq_hard', block=4, range_limit=0.1)
+        y = encoder(clip(2, 3, 6, 16, 16))
+        (y * clip(*y.shape, seed=1)).sum().backward()
+        assert encoder.blur.log_sigma.grad.abs() > 0
+        assert (encoder.quantize.thresholds.grad.abs() > 0).sum() > 10
 
 
 class TestThresholds:
