@@ -88,6 +88,12 @@ def _add(noise, values):
 
 
 @compiled
+def _fold(values):
+    for i in range(values.size):
+        values[i] = abs(values[i])
+
+
+@compiled
 def _count_below(values, t0, t1, t2, t3, t4, t5, t6, t7, counts):
     """Add to ``counts`` how many of the eight thresholds lie strictly below each value."""
     for i in range(values.size):
@@ -119,6 +125,7 @@ def _encode(
     zeros,
     block,
     thresholds,
+    magnitude,
     difference,
     first,
     noise,
@@ -165,6 +172,8 @@ def _encode(
             _subtract(values, previous[row])
         if noise.size:
             _add(noise[row], values)
+        if magnitude:
+            _fold(values)
         counts[:] = 0
         for k in range(0, thresholds.size, GROUP):
             t = thresholds[k : k + GROUP]
@@ -183,6 +192,7 @@ class FrameKernel:
     def __init__(self, form: CameraForm, thresholds: np.ndarray) -> None:
         self.taps = np.array(form.kernel, np.int32)
         self.zeros = form.padding == 'zeros'
+        self.magnitude = form.magnitude
         self.difference, self.block = form.difference, form.block
         # Filled up to whole groups with a threshold that no value exceeds.
         missing = -len(thresholds) % GROUP
@@ -224,6 +234,7 @@ class FrameKernel:
             self.zeros,
             self.block,
             self.thresholds,
+            self.magnitude,
             self.difference,
             first,
             np.empty((0, 0), np.int32) if noise is None else noise.reshape(small),

@@ -124,7 +124,9 @@ class StreamingEncoder:
         else:
             values = means
         if self._noise is not None:
-            values += self._draw_noise(values.shape)
+            values = values + draw_noise(self._noise, self.form, values.shape)
+        if self.form.magnitude:
+            values = np.abs(values)
         return np.searchsorted(self._thresholds, values, side='left').astype(np.uint8)
 
     def _compiled_step(self, frame: np.ndarray) -> np.ndarray | None:
@@ -137,13 +139,19 @@ class StreamingEncoder:
         if first:
             self._previous = np.empty(codes_shape(self.form, frame.shape), np.int32)
         skip = first and self.form.difference
-        noise = None if self._noise is None or skip else self._draw_noise(self._previous.shape)
+        noise = None
+        if self._noise is not None and not skip:
+            noise = draw_noise(self._noise, self.form, self._previous.shape)
         return self._kernel(frame, self._previous, first=first, noise=noise)
 
-    def _draw_noise(self, shape: tuple[int, ...]) -> np.ndarray:
-        noise = self._noise.standard_normal(shape, dtype=np.float32) * np.float32(self.form.dither)
-        # Beyond two full ranges more noise changes no code; the sum must stay within 32 bits.
-        return np.clip(np.rint(noise), -(2**26), 2**26).astype(np.int32)
+
+def draw_noise(
+    generator: np.random.Generator, form: CameraForm, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Noise of the dither for a frame of codes: whole numbers, int32, in units of thresholds."""
+    noise = generator.standard_normal(shape, dtype=np.float32) * np.float32(form.dither)
+    # Beyond two full ranges more noise changes no code; the sum must stay within 32 bits.
+    return np.clip(np.rint(noise), -(2**26), 2**26).astype(np.int32)
 
 
 def plain_blur(form: CameraForm, frame: np.ndarray) -> np.ndarray:

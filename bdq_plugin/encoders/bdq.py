@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from .blur import GaussianBlur
 from .difference import TemporalDifference
 from .functional import block_mean, refuse_nan
 from .integer import decode, integer_codes
-from .quantization import Quantizer
+from .quantization import DeadZoneQuantizer, Quantizer, Staircase
 
 
 class BDQEncoder(ClipEncoder):
@@ -29,14 +29,17 @@ class BDQEncoder(ClipEncoder):
     :mod:`bdq_plugin.encoders.presets`.
 
     Beyond the paper, the quantiser can be given the mean of the difference over coarse blocks
-    (``block``) and noise on top (``dither``); both hide people at little cost in action. With
-    blocks the output is small: frames of 48 x 64 in blocks of 8 give 6 x 8. Each frame is averaged
-    before the difference is taken, which is the same and costs less.
+    (``block``) and noise on top (``dither``), and have few levels about a dead zone
+    (``dead_zone``); all hide people at little cost in action. With blocks the output is small:
+    frames of 48 x 64 in blocks of 8 give 6 x 8. Each frame is averaged before the difference is
+    taken, which is the same and costs less.
 
     Args:
         blur, difference, quantization: which parts are present.
         sigma, learn_sigma, kernel_size, padding: see :class:`GaussianBlur`.
         num_levels, hardness, learn_thresholds, mode, range: see :class:`Quantizer`.
+        dead_zone, step: of :class:`DeadZoneQuantizer`, which then stands for it; ``range`` is
+            ``'fixed'``. None for no dead zone.
         range_limit: R of the fixed range, in units of the input: -R to R for differences, 0 to R
             without them. Set by hand or by ``CalibrateRangeHook``.
         block: side in pixels of the blocks of which the mean is taken, 1 for none. Both sides of a
@@ -57,6 +60,8 @@ class BDQEncoder(ClipEncoder):
     initial: ClassVar[dict[str, tuple[str, ...]]] = dict(
         sigma=('blur.log_sigma',),
         range_limit=('quantize.low', 'quantize.high'),
+        dead_zone=('quantize.dead_zone',),
+        step=('quantize.step',),
         hardness=('quantize.hardness',),
     )
     unrecorded = ('backend',)
@@ -77,12 +82,23 @@ class BDQEncoder(ClipEncoder):
         mode: str = 'soft',
         range: str = 'clip',
         range_limit: float | None = None,
+        dead_zone: float | None = None,
+        step: float | None = None,
         block: int = 1,
         dither: float = 0.0,
         expects_normalized: bool = False,
         backend: str = 'auto',
     ) -> None:
         super().__init__()
+        if dead_zone is None and step is not None:
+            raise ValueError(f'step={step} is the width of levels beyond a dead_zone: name both')
+        if dead_zone is not None and not (
+            difference and quantization and range == 'fixed' and range_limit is None
+        ):
+            raise ValueError(
+                'a dead_zone is of quantised differences in a range of its own: difference=True, '
+                "quantization=True, range='fixed' and no range_limit"
+            )
         if range_limit is None:
             range_limit = 0.25 if difference else 1.0
         if not range_limit > 0:
@@ -91,8 +107,6 @@ class BDQEncoder(ClipEncoder):
             raise ValueError(f'dither is a standard deviation, 0 or more, got {dither}')
         check_block(block)
         self.block, self.dither = block, float(dither)
-        check_backend(backend, self.plain_parts)
-        self.backend = backend
         self.signed = difference
         self.drops_frames = int(difference)
         self.expects_normalized = expects_normalized
@@ -102,19 +116,18 @@ class BDQEncoder(ClipEncoder):
             else nn.Identity()
         )
         self.difference = TemporalDifference() if difference else nn.Identity()
-        self.quantize = (
-            Quantizer(
-                num_levels=num_levels,
-                mode=mode,
-                range=range,
-                low=-range_limit if difference else 0.0,
-                high=range_limit,
-                hardness=hardness,
-                learnable=learn_thresholds,
-            )
-            if quantization
-            else nn.Identity()
+        common = dict(
+            num_levels=num_levels, mode=mode, hardness=hardness, learnable=learn_thresholds
         )
+        if not quantization:
+            self.quantize = nn.Identity()
+        elif dead_zone is not None:
+            self.quantize = DeadZoneQuantizer(dead_zone=dead_zone, step=step, **common)
+        else:
+            low = -range_limit if difference else 0.0
+            self.quantize = Quantizer(range=range, low=low, high=range_limit, **common)
+        check_backend(backend, self.plain_parts)
+        self.backend = backend
 
     # ------------------------------------------------------------------ what it consists of
     @property
@@ -123,7 +136,11 @@ class BDQEncoder(ClipEncoder):
 
     @property
     def quantizes(self) -> bool:
-        return isinstance(self.quantize, Quantizer)
+        return isinstance(self.quantize, Staircase)
+
+    @property
+    def has_dead_zone(self) -> bool:
+        return isinstance(self.quantize, DeadZoneQuantizer)
 
     @property
     def uses_whole_clip(self) -> bool:
@@ -138,7 +155,7 @@ class BDQEncoder(ClipEncoder):
     @property
     def plain_parts(self) -> list[str]:
         """The arguments whose parts no fused backend computes."""
-        parts = dict(block=self.block > 1, dither=self.dither > 0)
+        parts = dict(block=self.block > 1, dither=self.dither > 0, dead_zone=self.has_dead_zone)
         return [name for name, present in parts.items() if present]
 
     # ------------------------------------------------------------------ what it computes
@@ -169,6 +186,7 @@ class BDQEncoder(ClipEncoder):
             kernel_size=self.blur.kernel_size if self.blurs else 1,
             padding=self.blur.padding if self.blurs else 'replicate',
             block=self.block,
+            magnitude=quantizer.magnitude,
             dither=self.dither,
         )
         backend = choose_backend(self.backend, x_NCTHW, self.plain_parts)
@@ -211,12 +229,18 @@ class BDQEncoder(ClipEncoder):
             kernel_size=self.blur.kernel_size if self.blurs else 1,
             padding=self.blur.padding if self.blurs else 'replicate',
             difference=self.signed,
-            thresholds=self.quantize.thresholds.tolist(),
-            low=self.quantize.low.item(),
-            high=self.quantize.high.item(),
+            levels=self.quantize.integer_levels(),
             block=self.block,
             dither=self.dither,
         )
+
+    def differences(self, described: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """See :meth:`ClipEncoder.differences`; whether there is a dead zone is no mere start."""
+        found = super().differences(described)
+        there, here = (c.get('dead_zone') for c in (described['config'], self.config))
+        if (there is None) != (here is None):
+            found['dead_zone'] = there, here
+        return found
 
     # ------------------------------------------------------------------ what training does to it
     @torch.no_grad()
@@ -238,6 +262,11 @@ class BDQEncoder(ClipEncoder):
         """Set R of the fixed range, in units of the input."""
         if not self.quantizes:
             raise ValueError('this encoder does not quantise, so it has no range to set')
+        if self.has_dead_zone:
+            raise ValueError(
+                'the range of an encoder with a dead zone follows from dead_zone and step: set '
+                'these, and remove CalibrateRangeHook'
+            )
         if not limit > 0:
             raise ValueError(f'the range limit must be above 0, got {limit}')
         self.quantize.high.fill_(limit)

@@ -163,6 +163,27 @@ def spread_thresholds(num_levels: int) -> Tensor:
     return torch.arange(num_levels - 1, dtype=torch.float32) + 0.5
 
 
+def dead_zone_thresholds(num_levels: int, dead_zone: Tensor) -> Tensor:
+    """Thresholds that lie symmetric about a dead zone, those beyond it a level apart.
+
+    Args:
+        num_levels: odd, K + 1; or 2, for the size of a value alone.
+        dead_zone: from the middle to the first threshold, in units of a level, shape ().
+
+    Returns:
+        Tensor of shape (K,), counted from the lowest level.
+
+    Example:
+        >>> dead_zone_thresholds(5, torch.tensor(0.5))
+        tensor([0.5000, 1.5000, 2.5000, 3.5000])
+    """
+    if num_levels == 2:
+        return dead_zone.view(1)
+    half = num_levels // 2
+    side = dead_zone + torch.arange(half, dtype=dead_zone.dtype, device=dead_zone.device)
+    return torch.cat([half - side.flip(0), half + side])
+
+
 def soft_levels(u: Tensor, thresholds_K: Tensor, hardness: float | Tensor) -> Tensor:
     """A sum of K sigmoids: a staircase with rounded steps.
 

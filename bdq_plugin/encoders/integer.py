@@ -20,20 +20,26 @@ from .functional import count_below, in_blocks, separable_filter, temporal_diffe
 
 
 @torch.no_grad()
-def integer_codes(form: CameraForm, frames_NCTHW: Tensor) -> Tensor:
-    """uint8 frames (N, C, T, H, W) to uint8 levels (N, C, T or T - 1, H / block, W / block)."""
-    if (
-        not form.dither
-        and form.block == 1
-        and frames_NCTHW.dtype == torch.uint8
-        and runs_triton(frames_NCTHW)
-    ):
+def integer_codes(
+    form: CameraForm, frames_NCTHW: Tensor, noise_NCTHW: Tensor | None = None
+) -> Tensor:
+    """uint8 frames (N, C, T, H, W) to uint8 levels (N, C, T or T - 1, H / block, W / block).
+
+    The noise of the dither, whole numbers in float32 shaped like the levels, can be given; None
+    draws it from torch's generator.
+    """
+    plain = form.dither or noise_NCTHW is not None or form.block > 1 or form.magnitude
+    if not plain and frames_NCTHW.dtype == torch.uint8 and runs_triton(frames_NCTHW):
         from .backends import triton  # slow to import
 
         return triton.integer_codes(frames_NCTHW, form)
     values = _values(form, frames_NCTHW)
-    if form.dither:
-        values = values + (form.dither * torch.randn_like(values)).round()
+    if noise_NCTHW is None and form.dither:
+        noise_NCTHW = (form.dither * torch.randn_like(values)).round()
+    if noise_NCTHW is not None:
+        values = values + noise_NCTHW
+    if form.magnitude:
+        values = values.abs()
     thresholds = torch.tensor(form.thresholds, dtype=torch.float32, device=values.device)
     return count_below(values, thresholds)
 

@@ -9,7 +9,7 @@ triton      CUDA, float32; needs Triton            the input alone
 ==========  =====================================  ===================================
 
 ``'auto'`` takes triton on a GPU and numba on the CPU where they can run, else plain. Only plain
-takes dither and blocks, can be differentiated twice and gives a gradient to the input.
+takes dither, blocks and dead zones, can be differentiated twice and gives a gradient to the input.
 
 A backend has a module or a package of its name with a function ``encode``; arguments and result are
 those of :func:`.plain.encode`.
