@@ -5,14 +5,16 @@ arithmetic in torch, :class:`bdq_plugin.deploy.StreamingEncoder` that of a camer
 
 A frame holds 8 bits. The 1-D kernel is rounded to whole multiples of 1/256, so a blurred value is a
 whole number of at most 24 bits (255 * 256 * 256), and so is every partial sum: torch on any device,
-NumPy and a camera's own arithmetic give the same levels, bit for bit.
+NumPy and a camera's own arithmetic give the same levels, bit for bit. The mean of a block of pixels
+is rounded down to a whole number again, of each frame and before the difference: what does not move
+stays at 0, and a clip that runs backwards has the opposite values.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from struct import pack, unpack
 from typing import Any
 
@@ -21,6 +23,23 @@ from .encoder_file import read_encoder_file
 KERNEL_SUM = 256
 # Units of a value and of a threshold in full intensity: 8-bit pixels, filtered along both axes.
 UNITS = 255 * KERNEL_SUM * KERNEL_SUM
+# The sum of a column of a block, of values up to UNITS, must stay within 32 bits.
+MAX_BLOCK = 128
+
+
+def check_block(block: int) -> None:
+    """Raise ValueError for a side of blocks that is no whole number from 1 to 128."""
+    if not isinstance(block, int) or not 1 <= block <= MAX_BLOCK:
+        raise ValueError(f'block is a whole number of pixels from 1 to {MAX_BLOCK}, got {block}')
+
+
+def check_blocks(height: int, width: int, block: int) -> None:
+    """Raise ValueError where frames of this size are no whole number of blocks."""
+    if height % block or width % block:
+        raise ValueError(
+            f'frames of {height} x {width} (H x W) are no whole number of blocks of {block} x '
+            f'{block} pixels: scale or crop them to multiples of {block}, or choose another block'
+        )
 
 
 def integer_kernel(sigma: float, kernel_size: int = 5) -> tuple[int, ...]:
@@ -72,6 +91,61 @@ def level_of_zero(low: float, high: float, steps: int) -> float:
     return _float32(steps * part)
 
 
+def check_dead_zone(num_levels: int, dead_zone: float, step: float) -> None:
+    """Raise ValueError for numbers that no quantiser with a dead zone can have."""
+    if num_levels != 2 and (num_levels % 2 == 0 or not 3 <= num_levels <= 255):
+        raise ValueError(
+            f'with a dead zone num_levels is 2 (events) or odd, from 3 to 255, got {num_levels}'
+        )
+    if not 0 < dead_zone <= step < math.inf:
+        raise ValueError(
+            'a dead zone needs 0 < dead_zone <= step, so that the level beyond it stands for a '
+            f'value beyond it, got dead_zone={dead_zone} and step={step}'
+        )
+
+
+@dataclass(frozen=True)
+class IntegerLevels:
+    """A quantiser in whole numbers; the attributes are those of :class:`CameraForm`."""
+
+    thresholds: tuple[int, ...]
+    low: float
+    step: float
+    magnitude: bool = False
+
+    @classmethod
+    def of_thresholds(cls, thresholds: list[float], low: float, high: float) -> IntegerLevels:
+        """Of K thresholds in units of a level, in any order, and a range in full intensity.
+
+        Raises:
+            ValueError: a number that is not finite, or an empty range.
+        """
+        if not all(map(math.isfinite, [*thresholds, low, high])) or not low < high:
+            raise ValueError(
+                'an encoder with numbers that are not finite, or an empty range, has no levels: '
+                f'thresholds {thresholds}, range {low} to {high}'
+            )
+        step = (high - low) / len(thresholds)
+        return cls(integer_thresholds(thresholds, low, high), low, step)
+
+    @classmethod
+    def of_dead_zone(cls, num_levels: int, dead_zone: float, step: float) -> IntegerLevels:
+        """Of a quantiser with a dead zone, symmetric to the last unit.
+
+        A value ``-v`` lies as far below 0 as ``v`` lies above: both are strictly beyond ``n`` or
+        neither is, so the threshold that mirrors ``n`` is ``-n - 1``.
+
+        Raises:
+            ValueError: see :func:`check_dead_zone`.
+        """
+        check_dead_zone(num_levels, dead_zone, step)
+        half = num_levels // 2
+        side = tuple(math.floor((dead_zone + k * step) * UNITS) for k in range(half))
+        if num_levels == 2:
+            return cls(side, 0.0, step, magnitude=True)
+        return cls((*(-n - 1 for n in reversed(side)), *side), -half * step, step)
+
+
 @dataclass(frozen=True)
 class CameraForm:
     """All that a camera needs to know of a trained encoder.
@@ -83,6 +157,8 @@ class CameraForm:
         thresholds: K whole numbers; the level is the number of thresholds strictly below the value.
         dither: standard deviation of the noise added before the thresholds, in the same units.
         low, step: a level stands for ``low + level * step`` of full intensity.
+        block: side in pixels of the blocks of which the mean is taken before the difference.
+        magnitude: whether thresholds are counted below the size of the value.
 
     Values and thresholds count in units of 1 / (255 * 65536) of full intensity.
     """
@@ -94,6 +170,8 @@ class CameraForm:
     dither: float
     low: float
     step: float
+    block: int = 1
+    magnitude: bool = False
 
     @property
     def num_levels(self) -> int:
@@ -107,12 +185,16 @@ class CameraForm:
     def from_dict(cls, values: dict[str, Any]) -> CameraForm:
         """The form that :meth:`to_dict` described, also after a journey through JSON.
 
+        What an older version did not know is absent, and so are its parts.
+
         Raises:
             ValueError: a part is missing, unknown or out of its range.
         """
         names = {field.name for field in fields(cls)}
-        if not isinstance(values, dict) or values.keys() != names:
+        later = {field.name: field.default for field in fields(cls) if field.default is not MISSING}
+        if not isinstance(values, dict) or {*later, *values} != names:
             raise ValueError(f'an encoder in whole numbers has the parts {sorted(names)}')
+        values = {**later, **values}
         try:
             form = cls(
                 kernel=tuple(int(tap) for tap in values['kernel']),
@@ -122,7 +204,10 @@ class CameraForm:
                 dither=float(values['dither']),
                 low=float(values['low']),
                 step=float(values['step']),
+                block=int(values['block']),
+                magnitude=bool(values['magnitude']),
             )
+            check_block(form.block)
         except (TypeError, ValueError) as error:
             raise ValueError(f'an encoder in whole numbers is malformed: {error}') from error
         kernel, thresholds = form.kernel, form.thresholds
@@ -153,10 +238,9 @@ class CameraForm:
         kernel_size: int,
         padding: str,
         difference: bool,
-        thresholds: list[float],
-        low: float,
-        high: float,
+        levels: IntegerLevels,
         dither: float,
+        block: int = 1,
     ) -> CameraForm:
         """The form of an encoder's learned numbers.
 
@@ -164,28 +248,26 @@ class CameraForm:
             log_sigma: the blur's parameter, None where there is no blur.
             kernel_size, padding: of the blur.
             difference: whether frames are subtracted.
-            thresholds: K numbers in units of a level, in any order.
-            low, high: the fixed range, in units of full intensity.
+            levels: its quantiser.
             dither: standard deviation in units of full intensity.
+            block: side of the blocks in pixels.
 
         Raises:
             ValueError: a number that is not finite, or a blur that has no form in whole numbers.
         """
         blurs = log_sigma is not None
-        numbers = [*thresholds, low, high, dither, *([log_sigma] if blurs else [])]
-        if not all(map(math.isfinite, numbers)) or not low < high:
+        if not all(map(math.isfinite, [dither, *([log_sigma] if blurs else [])])):
             raise ValueError(
-                'an encoder with numbers that are not finite, or an empty range, has no levels: '
-                f'log_sigma {log_sigma}, thresholds {thresholds}, range {low} to {high}'
+                'an encoder with numbers that are not finite has no codes: '
+                f'log_sigma {log_sigma}, dither {dither}'
             )
         return cls(
             kernel=integer_kernel(math.exp(log_sigma), kernel_size) if blurs else (KERNEL_SUM,),
             padding=padding if blurs else 'replicate',
             difference=difference,
-            thresholds=integer_thresholds(thresholds, low, high),
             dither=dither * UNITS,
-            low=low,
-            step=(high - low) / len(thresholds),
+            block=block,
+            **asdict(levels),
         )
 
 
@@ -226,22 +308,29 @@ def _form_of(document: dict[str, Any]) -> CameraForm:
             'only an encoder with quantisation and a fixed range can run as a stream; set '
             "range='fixed' and calibrate its range_limit"
         )
-    thresholds = [_float32(threshold) for threshold in state['quantize.thresholds']]
-    if len(thresholds) != config['num_levels'] - 1:
-        raise ValueError(
-            f'{config["num_levels"]} levels need one threshold less, it has {len(thresholds)}'
-        )
     form = CameraForm.from_numbers(
         log_sigma=_float32(state['blur.log_sigma']) if config['blur'] else None,
         kernel_size=config['kernel_size'],
         padding=config['padding'],
         difference=config['difference'],
-        thresholds=thresholds,
-        low=_float32(state['quantize.low']),
-        high=_float32(state['quantize.high']),
+        levels=_levels_of(config, state),
         dither=config['dither'],
+        block=config.get('block', 1),
     )
     return CameraForm.from_dict(form.to_dict())
+
+
+def _levels_of(config: dict[str, Any], state: dict[str, Any]) -> IntegerLevels:
+    if config.get('dead_zone') is not None:
+        numbers = (_float32(state[f'quantize.{name}']) for name in ('dead_zone', 'step'))
+        return IntegerLevels.of_dead_zone(config['num_levels'], *numbers)
+    thresholds = [_float32(threshold) for threshold in state['quantize.thresholds']]
+    if len(thresholds) != config['num_levels'] - 1:
+        raise ValueError(
+            f'{config["num_levels"]} levels need one threshold less, it has {len(thresholds)}'
+        )
+    ends = (_float32(state[f'quantize.{name}']) for name in ('low', 'high'))
+    return IntegerLevels.of_thresholds(thresholds, *ends)
 
 
 def _float32(value: float) -> float:

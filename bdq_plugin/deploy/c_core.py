@@ -27,9 +27,14 @@ def flat_form(form: CameraForm) -> np.ndarray:
     """A form as ``bdq_form`` of bdq.h: int32 of shape (515,).
 
     Raises:
-        ValueError: the encoder dithers. Noise is the camera's to draw, from a source that nobody
-            can guess.
+        ValueError: the encoder dithers (noise is the camera's to draw, from a source that nobody
+            can guess), averages blocks, or counts levels of the size of a value.
     """
+    if form.block > 1 or form.magnitude:
+        raise ValueError(
+            'an encoder with blocks or with events has no form in C yet: use '
+            'bdq_plugin.deploy.StreamingEncoder'
+        )
     if form.dither:
         raise ValueError(
             'an encoder with dither has no form in C: use bdq_plugin.deploy.StreamingEncoder, or '

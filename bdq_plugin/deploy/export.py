@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..camera_form import CameraForm
 from ..encoders import BDQEncoder
 from ..encoders.functional import separable_filter
+from ..encoders.integer import integer_block_mean
 from .c_core import form_header
 
 FORMS = ('step', 'clip')
@@ -28,43 +29,46 @@ class FrameStep(nn.Module):
     """One frame of a stream, in whole numbers that float32 holds exactly.
 
     Args:
-        form: ``encoder.integer_form()``.
-
-    Raises:
-        ValueError: the encoder dithers. Its noise belongs to the camera, not to a graph whose
-            random numbers every run time draws in its own way.
+        form: ``encoder.integer_form()``. The noise of a dither is an input: it belongs to the
+            camera, not to a graph whose random numbers every run time draws in its own way.
     """
 
     def __init__(self, form: CameraForm) -> None:
         super().__init__()
-        if form.dither:
-            raise ValueError(
-                'an encoder with dither has no export: use bdq_plugin.deploy.StreamingEncoder, '
-                'or build the encoder with dither=0'
-            )
-        self.difference, self.padding = form.difference, form.padding
+        self.magnitude = form.magnitude
+        self.difference, self.padding, self.block = form.difference, form.padding, form.block
         self.thresholds = [float(threshold) for threshold in form.thresholds]
         kernel = torch.tensor(form.kernel, dtype=torch.float32)
         self.register_buffer('kernel', kernel, persistent=False)
 
-    def forward(self, frame_HWC: Tensor, state_CHW: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, frame_HWC: Tensor, state_CHW: Tensor, noise_CHW: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Encode a frame.
 
         Args:
             frame_HWC: uint8, (H, W, C).
-            state_CHW: float32, (C, H, W): what the step before returned. Any values, such as
-                zeros, for the first frame, whose codes mean nothing where the encoder differences.
+            state_CHW: float32, (C, H / block, W / block): what the step before returned. Any
+                values, such as zeros, for the first frame, whose codes mean nothing where the
+                encoder differences.
+            noise_CHW: float32, shaped like the state, for an encoder with dither: fresh whole
+                numbers for every frame, as :func:`bdq_plugin.deploy.streaming.draw_noise` draws.
 
         Returns:
-            uint8 codes (H, W, C), and the state for the next step.
+            uint8 codes (H / block, W / block, C), and the state for the next step.
         """
         x_NCTHW = frame_HWC.permute(2, 0, 1)[None, :, None].float()
-        blurred = separable_filter(x_NCTHW, self.kernel, self.padding)[0, :, 0]
+        blurred = separable_filter(x_NCTHW, self.kernel, self.padding)
+        means = integer_block_mean(blurred, self.block)[0, :, 0]
         # Without a difference the state is only passed on: the signature stays the same.
-        values = blurred - state_CHW if self.difference else blurred + 0 * state_CHW
+        values = means - state_CHW if self.difference else means + 0 * state_CHW
+        if noise_CHW is not None:
+            values = values + noise_CHW
+        if self.magnitude:
+            values = values.abs()
         # One comparison a threshold: `bucketize` has no counterpart in ONNX.
         levels = sum((values > threshold).to(torch.int32) for threshold in self.thresholds)
-        return levels.to(torch.uint8).permute(1, 2, 0), blurred
+        return levels.to(torch.uint8).permute(1, 2, 0), means
 
 
 class SoftClip(nn.Module):
@@ -78,7 +82,10 @@ class SoftClip(nn.Module):
     def __init__(self, encoder: BDQEncoder) -> None:
         super().__init__()
         if encoder.dither:
-            raise ValueError('an encoder with dither has no export: build it with dither=0')
+            raise ValueError(
+                "an encoder with dither has no form 'clip', for noise is drawn outside of a graph: "
+                "export the form 'step', or build it with dither=0"
+            )
         self.encoder = copy.deepcopy(encoder).eval()
         if encoder.quantizes:
             self.encoder.quantize.mode = 'soft'
@@ -103,14 +110,22 @@ def export_program(encoder: BDQEncoder, form: str) -> torch.export.ExportedProgr
     if not isinstance(encoder, BDQEncoder):
         raise ValueError(f'{type(encoder).__name__} is a rival for audits and has no export')
     Dim = torch.export.Dim
-    height, width, channels = Dim('height'), Dim('width'), Dim('channels', min=1)
+    rows, columns, channels = Dim('rows'), Dim('columns'), Dim('channels', min=1)
+    block = encoder.block
+    # The sizes of frames are whole numbers of blocks.
+    height, width = (rows, columns) if block == 1 else (block * rows, block * columns)
     if form == 'step':
-        module = FrameStep(encoder.integer_form())
-        arguments = (torch.zeros(6, 8, 3, dtype=torch.uint8), torch.zeros(3, 6, 8))
-        dynamic = ({0: height, 1: width, 2: channels}, {0: channels, 1: height, 2: width})
+        form = encoder.integer_form()
+        module = FrameStep(form)
+        frame = torch.zeros(6 * block, 8 * block, 3, dtype=torch.uint8)
+        arguments = (frame, torch.zeros(3, 6, 8))
+        state = {0: channels, 1: rows, 2: columns}
+        dynamic = ({0: height, 1: width, 2: channels}, state)
+        if form.dither:
+            arguments, dynamic = (*arguments, torch.zeros(3, 6, 8)), (*dynamic, state)
     else:
         module = SoftClip(encoder)
-        arguments = (torch.rand(2, 3, 5, 6, 8),)
+        arguments = (torch.rand(2, 3, 5, 6 * block, 8 * block),)
         # `torch.export` takes a dimension of 1, here that of the differences, for a special case.
         frames = Dim('frames', min=3)
         dynamic = ({0: Dim('clips'), 1: channels, 2: frames, 3: height, 4: width},)
@@ -121,8 +136,9 @@ def export_program(encoder: BDQEncoder, form: str) -> torch.export.ExportedProgr
 def export_encoder(encoder: BDQEncoder, path: str | os.PathLike, form: str = 'step') -> Path:
     """Write an encoder as ``.onnx`` (opset 18), ``.pt2`` (``torch.export``) or ``.h`` (``bdq.h``).
 
-    Inputs and outputs of the ONNX file: ``frame`` and ``state`` to ``codes`` and ``new_state``
-    (``'step'``), ``clip`` to ``encoded`` (``'clip'``). All sizes are dynamic.
+    Inputs and outputs of the ONNX file: ``frame``, ``state`` (and ``noise``, of an encoder with
+    dither) to ``codes`` and ``new_state`` (``'step'``), ``clip`` to ``encoded`` (``'clip'``). All
+    sizes are dynamic.
 
     Args:
         encoder: a trained encoder.
@@ -146,9 +162,10 @@ def export_encoder(encoder: BDQEncoder, path: str | os.PathLike, form: str = 'st
         torch.export.save(program, path)
         return path
     step = form == 'step'
+    inputs = ['frame', 'state', *(['noise'] if encoder.dither else [])]
     onnx_program = torch.onnx.export(
         program,
-        input_names=['frame', 'state'] if step else ['clip'],
+        input_names=inputs if step else ['clip'],
         output_names=['codes', 'new_state'] if step else ['encoded'],
         opset_version=OPSET,
         dynamo=True,

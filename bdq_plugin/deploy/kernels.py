@@ -51,6 +51,28 @@ def _filter_row(padded, taps, channels, out):
 
 
 @compiled
+def _sum_rows(row, first, sums):
+    """Sums of at most 128 values of 24 bits, so 32 bits do."""
+    if first:
+        for i in range(sums.size):
+            sums[i] = row[i]
+    else:
+        for i in range(sums.size):
+            sums[i] += row[i]
+
+
+@compiled
+def _block_means(sums, block, channels, out):
+    """Means of blocks from the sums of their columns, rounded down."""
+    for i in range(out.size // channels):
+        for c in range(channels):
+            total = np.int64(0)
+            for k in range(i * block, (i + 1) * block):
+                total += sums[k * channels + c]
+            out[i * channels + c] = total // (block * block)
+
+
+@compiled
 def _subtract(values, previous):
     """``values`` becomes the difference, ``previous`` what ``values`` was."""
     for i in range(values.size):
@@ -63,6 +85,12 @@ def _subtract(values, previous):
 def _add(noise, values):
     for i in range(values.size):
         values[i] += noise[i]
+
+
+@compiled
+def _fold(values):
+    for i in range(values.size):
+        values[i] = abs(values[i])
 
 
 @compiled
@@ -95,7 +123,9 @@ def _encode(
     previous,
     taps,
     zeros,
+    block,
     thresholds,
+    magnitude,
     difference,
     first,
     noise,
@@ -109,14 +139,18 @@ def _encode(
     ``ring`` holds the last ``taps.size`` filtered rows and, behind them, one row of zeros.
     """
     height, half = frame.shape[0], taps.size // 2
-    values, counts = rows[0], rows[1]
+    blurred, sums = rows[0], rows[1]
+    size = codes.shape[1]
+    values, counts = rows[2][:size], rows[3][:size]
+    if block == 1:
+        blurred = values
     filtered = 0
     for y in range(height):
         while filtered <= min(y + half, height - 1):
             _pad_row(frame[filtered], half * channels, zeros, channels, padded)
             _filter_row(padded, taps, channels, ring[filtered % taps.size])
             filtered += 1
-        _scale(taps[half], ring[y % taps.size], values)
+        _scale(taps[half], ring[y % taps.size], blurred)
         for k in range(half):
             above, below = y - half + k, y + half - k
             if zeros:
@@ -124,19 +158,27 @@ def _encode(
                 below = below % taps.size if below < height else taps.size
             else:
                 above, below = max(above, 0) % taps.size, min(below, height - 1) % taps.size
-            _accumulate(taps[k], ring[above], ring[below], values)
+            _accumulate(taps[k], ring[above], ring[below], blurred)
+        row = y // block
+        if block > 1:
+            _sum_rows(blurred, y % block == 0, sums)
+            if y % block < block - 1:
+                continue
+            _block_means(sums, block, channels, values)
         if difference:
             if first:
-                previous[y] = values
+                previous[row] = values
                 continue
-            _subtract(values, previous[y])
+            _subtract(values, previous[row])
         if noise.size:
-            _add(noise[y], values)
+            _add(noise[row], values)
+        if magnitude:
+            _fold(values)
         counts[:] = 0
         for k in range(0, thresholds.size, GROUP):
             t = thresholds[k : k + GROUP]
             _count_below(values, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], counts)
-        _store(counts, codes[y])
+        _store(counts, codes[row])
 
 
 class FrameKernel:
@@ -150,7 +192,8 @@ class FrameKernel:
     def __init__(self, form: CameraForm, thresholds: np.ndarray) -> None:
         self.taps = np.array(form.kernel, np.int32)
         self.zeros = form.padding == 'zeros'
-        self.difference = form.difference
+        self.magnitude = form.magnitude
+        self.difference, self.block = form.difference, form.block
         # Filled up to whole groups with a threshold that no value exceeds.
         missing = -len(thresholds) % GROUP
         self.thresholds = np.append(thresholds, [np.iinfo(np.int32).max] * missing).astype(np.int32)
@@ -164,12 +207,13 @@ class FrameKernel:
 
         Args:
             frame: uint8, (H, W, C), contiguous.
-            previous: int32, (H, W, C): the previous blurred frame, overwritten by this one's.
+            previous: int32, (H / block, W / block, C): the previous blurred frame, or its means of
+                blocks, overwritten by this one's.
             first: ``previous`` holds nothing yet.
-            noise: int32, (H, W, C), added before the thresholds, or None.
+            noise: int32, shaped like ``previous``, added before the thresholds, or None.
 
         Returns:
-            uint8 codes (H, W, C), or None where this frame only sets the state.
+            uint8 codes, shaped like ``previous``, or None where this frame only sets the state.
         """
         height, width, channels = frame.shape
         size, taps = width * channels, self.taps.size
@@ -178,20 +222,23 @@ class FrameKernel:
             self._rows = (
                 np.empty(size + (taps - 1) * channels, np.uint8),
                 np.zeros((taps + 1, size), np.uint16),
-                np.empty((2, size), np.int32),
+                np.empty((4, size), np.int32),
             )
-        codes = np.empty((height, size), np.uint8)
+        small = previous.shape[0], previous.shape[1] * channels
+        codes = np.empty(small, np.uint8)
         _encode(
             frame.reshape(height, size),
             channels,
-            previous.reshape(height, size),
+            previous.reshape(small),
             self.taps,
             self.zeros,
+            self.block,
             self.thresholds,
+            self.magnitude,
             self.difference,
             first,
-            np.empty((0, 0), np.int32) if noise is None else noise.reshape(height, size),
+            np.empty((0, 0), np.int32) if noise is None else noise.reshape(small),
             *self._rows,
             codes,
         )
-        return None if first and self.difference else codes.reshape(frame.shape)
+        return None if first and self.difference else codes.reshape(previous.shape)

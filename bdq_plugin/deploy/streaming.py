@@ -12,7 +12,7 @@ import os
 
 import numpy as np
 
-from ..camera_form import CameraForm, load_form
+from ..camera_form import CameraForm, check_blocks, load_form
 
 
 class StreamingEncoder:
@@ -21,13 +21,14 @@ class StreamingEncoder:
     ::
 
         frame t --B: whole-number blur--> b_t --D: b_t - b_{t-1}--> --Q: thresholds--> codes t
-                                           |         ^
+                  and means of blocks      |         ^
                                            +-- state +
 
     The codes are those that ``encoder.codes(clip)`` gives for the whole clip, bit for bit, for
     colour and grey frames of any size. (With dither they are not: each run draws its own noise.)
 
-    All that it holds is the previous *blurred* frame, 4 bytes a value, and a few rows.
+    All that it holds is the previous *blurred* frame (of an encoder with blocks its means alone),
+    4 bytes a value, and a few rows.
 
     Args:
         form: an encoder in whole numbers (``encoder.integer_form()``) or the path of an encoder's
@@ -87,12 +88,14 @@ class StreamingEncoder:
             frame: uint8 of shape (H, W) or (H, W, C), any H, W and C from 1; not changed.
 
         Returns:
-            uint8 codes of the same shape, from 0 to ``num_levels - 1``, in memory of their own.
-            None for the first frame of a stream where the encoder takes differences: the first
-            frame only sets the state, and nothing of it leaves.
+            uint8 codes of the same shape (H and W divided by the encoder's ``block``), from 0 to
+            ``num_levels - 1``, in memory of their own. None for the first frame of a stream where
+            the encoder takes differences: the first frame only sets the state, and nothing of it
+            leaves.
 
         Raises:
-            ValueError: not such a frame, or one whose shape differs from the frames before.
+            ValueError: not such a frame, one whose shape differs from the frames before, or one
+                that is no whole number of the encoder's blocks.
         """
         frame = np.asarray(frame)
         if frame.dtype != np.uint8 or frame.ndim not in (2, 3) or frame.size == 0:
@@ -105,22 +108,25 @@ class StreamingEncoder:
                 f'the stream changes from frames of {self._shape} to {frame.shape}: call reset() '
                 'to begin a new stream'
             )
+        check_blocks(*frame.shape[:2], self.form.block)
         self._shape = frame.shape
         flat = np.ascontiguousarray(frame).reshape(*frame.shape[:2], -1)
         codes = self._compiled_step(flat) if self.compiled else self._plain_step(flat)
-        return None if codes is None else codes.reshape(frame.shape)
+        return None if codes is None else codes.reshape(codes_shape(self.form, frame.shape))
 
     def _plain_step(self, frame: np.ndarray) -> np.ndarray | None:
-        blurred = plain_blur(self.form, frame)
+        means = plain_block_mean(plain_blur(self.form, frame), self.form.block)
         if self.form.difference:
-            previous, self._previous = self._previous, blurred
+            previous, self._previous = self._previous, means
             if previous is None:
                 return None
-            values = blurred - previous
+            values = means - previous
         else:
-            values = blurred
+            values = means
         if self._noise is not None:
-            values += self._draw_noise(values.shape)
+            values = values + draw_noise(self._noise, self.form, values.shape)
+        if self.form.magnitude:
+            values = np.abs(values)
         return np.searchsorted(self._thresholds, values, side='left').astype(np.uint8)
 
     def _compiled_step(self, frame: np.ndarray) -> np.ndarray | None:
@@ -131,15 +137,21 @@ class StreamingEncoder:
             self._kernel = FrameKernel(self.form, self._thresholds)
         first = self._previous is None
         if first:
-            self._previous = np.empty(frame.shape, np.int32)
+            self._previous = np.empty(codes_shape(self.form, frame.shape), np.int32)
         skip = first and self.form.difference
-        noise = None if self._noise is None or skip else self._draw_noise(frame.shape)
+        noise = None
+        if self._noise is not None and not skip:
+            noise = draw_noise(self._noise, self.form, self._previous.shape)
         return self._kernel(frame, self._previous, first=first, noise=noise)
 
-    def _draw_noise(self, shape: tuple[int, ...]) -> np.ndarray:
-        noise = self._noise.standard_normal(shape, dtype=np.float32) * np.float32(self.form.dither)
-        # Beyond two full ranges more noise changes no code; the sum must stay within 32 bits.
-        return np.clip(np.rint(noise), -(2**26), 2**26).astype(np.int32)
+
+def draw_noise(
+    generator: np.random.Generator, form: CameraForm, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Noise of the dither for a frame of codes: whole numbers, int32, in units of thresholds."""
+    noise = generator.standard_normal(shape, dtype=np.float32) * np.float32(form.dither)
+    # Beyond two full ranges more noise changes no code; the sum must stay within 32 bits.
+    return np.clip(np.rint(noise), -(2**26), 2**26).astype(np.int32)
 
 
 def plain_blur(form: CameraForm, frame: np.ndarray) -> np.ndarray:
@@ -154,16 +166,29 @@ def plain_blur(form: CameraForm, frame: np.ndarray) -> np.ndarray:
     return sum(tap * rows[i : i + height] for i, tap in taps).astype(np.int32, copy=False)
 
 
+def plain_block_mean(values: np.ndarray, block: int) -> np.ndarray:
+    """Means of blocks in NumPy, rounded down: int32 (H, W, C) to (H / block, W / block, C)."""
+    height, width, channels = values.shape
+    blocks = values.reshape(height // block, block, width // block, block, channels)
+    return (blocks.sum((1, 3), dtype=np.int64) // block**2).astype(np.int32)
+
+
+def codes_shape(form: CameraForm, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of the codes of frames of ``shape``, (H, W) or (H, W, C)."""
+    return shape[0] // form.block, shape[1] // form.block, *shape[2:]
+
+
 def encode_clip(form: CameraForm | str | os.PathLike, frames: np.ndarray) -> np.ndarray:
     """Encode a whole clip of uint8 frames (T, H, W) or (T, H, W, C) through the stream.
 
     Returns:
-        uint8 codes, (T, H, W) or (T, H, W, C), with T - 1 frames where the encoder differences.
+        uint8 codes, (T, H, W) or (T, H, W, C), with T - 1 frames where the encoder differences and
+        H and W divided by its ``block``.
     """
     stream = StreamingEncoder(form)
     codes = [code for frame in frames if (code := stream(frame)) is not None]
     if not codes:
-        return np.empty((0, *np.shape(frames)[1:]), np.uint8)
+        return np.empty((0, *codes_shape(stream.form, np.shape(frames)[1:])), np.uint8)
     return np.stack(codes)
 
 

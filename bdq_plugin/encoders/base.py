@@ -38,6 +38,8 @@ class ClipEncoder(nn.Module):
         initial (dict): arguments that say only where training starts, and the names of the numbers
             that hold what became of them.
         unrecorded (tuple): arguments that change nothing of what is computed.
+        later (dict): arguments of parts that came after the first files and results, and the value
+            at which the part is off; then they are not recorded, as if they did not exist.
     """
 
     signed = False
@@ -46,6 +48,7 @@ class ClipEncoder(nn.Module):
     drops_frames = 0
     initial: ClassVar[dict[str, tuple[str, ...]]] = {}
     unrecorded: ClassVar[tuple[str, ...]] = ()
+    later: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -74,7 +77,7 @@ class ClipEncoder(nn.Module):
     # ------------------------------------------------------------------ what it is
     @classmethod
     def arguments(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """All arguments of an encoder that is built so, defaults included.
+        """All arguments of an encoder that is built so, defaults included but for ``later``.
 
         Raises:
             TypeError: the class does not take them.
@@ -88,7 +91,9 @@ class ClipEncoder(nn.Module):
                 found.update(bound.arguments[name])
             elif name in bound.arguments:
                 found[name] = bound.arguments[name]
-        return {name: value for name, value in found.items() if name not in cls.unrecorded}
+        off = {name for name, value in cls.later.items() if found.get(name) == value}
+        left_out = off.union(cls.unrecorded)
+        return {name: value for name, value in found.items() if name not in left_out}
 
     def description(self) -> dict[str, Any]:
         """``type`` and ``config`` in plain values, as files and checkpoints keep them.
@@ -180,8 +185,9 @@ class ClipEncoder(nn.Module):
                 where ``expects_normalized``), or uint8 pixels, which are divided by 255.
 
         Returns:
-            The encoded clip, (N, C, T - ``drops_frames``, H, W), float32 (float64 stays). What is
-            no number in the input makes none of what depends on it.
+            The encoded clip, (N, C, T - ``drops_frames``, H, W), float32 (float64 stays); with
+            blocks of pixels (``BDQEncoder(block=...)``) H and W are as many times fewer. What is no
+            number in the input makes none of what depends on it.
 
         Raises:
             ValueError: the input has another number of dimensions, too few frames or another dtype.
@@ -207,7 +213,7 @@ class ClipEncoder(nn.Module):
                 camera would.
 
         Returns:
-            uint8 tensor of shape (N, C, T - ``drops_frames``, H, W).
+            uint8 tensor of the shape that :meth:`forward` gives.
 
         Raises:
             ValueError: the encoder does not quantise, or an input that :meth:`forward` refuses or

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ..camera_form import CameraForm
+from ..camera_form import CameraForm, check_block
 from .backends import check_backend, choose_backend, encode_function
 from .backends.operation import Operation
 from .base import ClipEncoder
 from .blur import GaussianBlur
 from .difference import TemporalDifference
-from .functional import refuse_nan
+from .functional import block_mean, refuse_nan
 from .integer import decode, integer_codes
-from .quantization import Quantizer
+from .quantization import DeadZoneQuantizer, Quantizer, Staircase
 
 
 class BDQEncoder(ClipEncoder):
@@ -28,12 +28,23 @@ class BDQEncoder(ClipEncoder):
     Each of the three can be left out. Source: the paper, section 3. Named settings stand in
     :mod:`bdq_plugin.encoders.presets`.
 
+    Beyond the paper, the quantiser can be given the mean of the difference over coarse blocks
+    (``block``) and noise on top (``dither``), and have few levels about a dead zone
+    (``dead_zone``); all hide people at little cost in action. With blocks the output is small:
+    frames of 48 x 64 in blocks of 8 give 6 x 8. Each frame is averaged before the difference is
+    taken, which is the same and costs less.
+
     Args:
         blur, difference, quantization: which parts are present.
         sigma, learn_sigma, kernel_size, padding: see :class:`GaussianBlur`.
         num_levels, hardness, learn_thresholds, mode, range: see :class:`Quantizer`.
+        dead_zone, step: of :class:`DeadZoneQuantizer`, which then stands for it; ``range`` is
+            ``'fixed'``. None for no dead zone.
         range_limit: R of the fixed range, in units of the input: -R to R for differences, 0 to R
             without them. Set by hand or by ``CalibrateRangeHook``.
+        block: side in pixels of the blocks of which the mean is taken, 1 for none. Both sides of a
+            frame must be multiples of it: a smaller block at the border would show more of a
+            person than the others, and what is cut off silently is missed.
         dither: standard deviation of Gaussian noise added before the thresholds, in training and in
             use alike, in units of the input.
         expects_normalized: the input is normalised by mean and standard deviation (released code).
@@ -49,9 +60,12 @@ class BDQEncoder(ClipEncoder):
     initial: ClassVar[dict[str, tuple[str, ...]]] = dict(
         sigma=('blur.log_sigma',),
         range_limit=('quantize.low', 'quantize.high'),
+        dead_zone=('quantize.dead_zone',),
+        step=('quantize.step',),
         hardness=('quantize.hardness',),
     )
     unrecorded = ('backend',)
+    later: ClassVar[dict[str, Any]] = dict(block=1, dead_zone=None, step=None)
 
     def __init__(
         self,
@@ -69,42 +83,52 @@ class BDQEncoder(ClipEncoder):
         mode: str = 'soft',
         range: str = 'clip',
         range_limit: float | None = None,
+        dead_zone: float | None = None,
+        step: float | None = None,
+        block: int = 1,
         dither: float = 0.0,
         expects_normalized: bool = False,
         backend: str = 'auto',
     ) -> None:
         super().__init__()
+        if dead_zone is None and step is not None:
+            raise ValueError(f'step={step} is the width of levels beyond a dead_zone: name both')
+        if dead_zone is not None and not (
+            difference and quantization and range == 'fixed' and range_limit is None
+        ):
+            raise ValueError(
+                'a dead_zone is of quantised differences in a range of its own: difference=True, '
+                "quantization=True, range='fixed' and no range_limit"
+            )
         if range_limit is None:
             range_limit = 0.25 if difference else 1.0
         if not range_limit > 0:
             raise ValueError(f'range_limit must be above 0, got {range_limit}')
         if dither < 0:
             raise ValueError(f'dither is a standard deviation, 0 or more, got {dither}')
-        check_backend(backend, dither)
-        self.backend = backend
+        check_block(block)
+        self.block, self.dither = block, float(dither)
         self.signed = difference
         self.drops_frames = int(difference)
         self.expects_normalized = expects_normalized
-        self.dither = float(dither)
         self.blur = (
             GaussianBlur(sigma, learnable=learn_sigma, kernel_size=kernel_size, padding=padding)
             if blur
             else nn.Identity()
         )
         self.difference = TemporalDifference() if difference else nn.Identity()
-        self.quantize = (
-            Quantizer(
-                num_levels=num_levels,
-                mode=mode,
-                range=range,
-                low=-range_limit if difference else 0.0,
-                high=range_limit,
-                hardness=hardness,
-                learnable=learn_thresholds,
-            )
-            if quantization
-            else nn.Identity()
+        common = dict(
+            num_levels=num_levels, mode=mode, hardness=hardness, learnable=learn_thresholds
         )
+        if not quantization:
+            self.quantize = nn.Identity()
+        elif dead_zone is not None:
+            self.quantize = DeadZoneQuantizer(dead_zone=dead_zone, step=step, **common)
+        else:
+            low = -range_limit if difference else 0.0
+            self.quantize = Quantizer(range=range, low=low, high=range_limit, **common)
+        check_backend(backend, self.plain_parts)
+        self.backend = backend
 
     # ------------------------------------------------------------------ what it consists of
     @property
@@ -113,7 +137,11 @@ class BDQEncoder(ClipEncoder):
 
     @property
     def quantizes(self) -> bool:
-        return isinstance(self.quantize, Quantizer)
+        return isinstance(self.quantize, Staircase)
+
+    @property
+    def has_dead_zone(self) -> bool:
+        return isinstance(self.quantize, DeadZoneQuantizer)
 
     @property
     def uses_whole_clip(self) -> bool:
@@ -125,10 +153,16 @@ class BDQEncoder(ClipEncoder):
         """Whether :meth:`integer_form` exists: whole levels in a range that no clip changes."""
         return self.quantizes and self.quantize.range == 'fixed' and not self.expects_normalized
 
+    @property
+    def plain_parts(self) -> list[str]:
+        """The arguments whose parts no fused backend computes."""
+        parts = dict(block=self.block > 1, dither=self.dither > 0, dead_zone=self.has_dead_zone)
+        return [name for name, present in parts.items() if present]
+
     # ------------------------------------------------------------------ what it computes
     def motion(self, x_NCTHW: Tensor) -> Tensor:
-        """The clip as the quantiser meets it: blurred, differenced and dithered."""
-        values = self.difference(self.blur(x_NCTHW))
+        """The clip as the quantiser meets it: blurred, in blocks, differenced and dithered."""
+        values = self.difference(block_mean(self.blur(x_NCTHW), self.block))
         if self.dither:
             values = values + self.dither * torch.randn_like(values)
         return values
@@ -152,9 +186,11 @@ class BDQEncoder(ClipEncoder):
             eps=quantizer.eps,
             kernel_size=self.blur.kernel_size if self.blurs else 1,
             padding=self.blur.padding if self.blurs else 'replicate',
+            block=self.block,
+            magnitude=quantizer.magnitude,
             dither=self.dither,
         )
-        backend = choose_backend(self.backend, x_NCTHW, self.dither)
+        backend = choose_backend(self.backend, x_NCTHW, self.plain_parts)
         y, low, high = encode_function(backend)(
             x_NCTHW,
             self.blur.sigma if self.blurs else None,
@@ -194,11 +230,18 @@ class BDQEncoder(ClipEncoder):
             kernel_size=self.blur.kernel_size if self.blurs else 1,
             padding=self.blur.padding if self.blurs else 'replicate',
             difference=self.signed,
-            thresholds=self.quantize.thresholds.tolist(),
-            low=self.quantize.low.item(),
-            high=self.quantize.high.item(),
+            levels=self.quantize.integer_levels(),
+            block=self.block,
             dither=self.dither,
         )
+
+    def differences(self, described: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """See :meth:`ClipEncoder.differences`; whether there is a dead zone is no mere start."""
+        found = super().differences(described)
+        there, here = (c.get('dead_zone') for c in (described['config'], self.config))
+        if (there is None) != (here is None):
+            found['dead_zone'] = there, here
+        return found
 
     # ------------------------------------------------------------------ what training does to it
     @torch.no_grad()
@@ -220,6 +263,11 @@ class BDQEncoder(ClipEncoder):
         """Set R of the fixed range, in units of the input."""
         if not self.quantizes:
             raise ValueError('this encoder does not quantise, so it has no range to set')
+        if self.has_dead_zone:
+            raise ValueError(
+                'the range of an encoder with a dead zone follows from dead_zone and step: set '
+                'these, and remove CalibrateRangeHook'
+            )
         if not limit > 0:
             raise ValueError(f'the range limit must be above 0, got {limit}')
         self.quantize.high.fill_(limit)

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..camera_form import check_blocks
+
 PADDINGS = ('replicate', 'zeros')
 
 
@@ -122,6 +124,32 @@ def temporal_difference(x_NCTHW: Tensor) -> Tensor:
     return x_NCTHW[:, :, 1:] - x_NCTHW[:, :, :-1]
 
 
+def block_mean(x_NCTHW: Tensor, block: int) -> Tensor:
+    """The mean of each ``block`` x ``block`` pixels of every frame.
+
+    Args:
+        x_NCTHW: clip of shape (N, C, T, H, W), floating point.
+        block: pixels a side; 1 changes nothing.
+
+    Returns:
+        Tensor of shape (N, C, T, H / block, W / block).
+
+    Raises:
+        ValueError: a side of the frames is no multiple of ``block``.
+
+    Example:
+        >>> block_mean(torch.rand(2, 3, 4, 48, 64), 8).shape
+        torch.Size([2, 3, 4, 6, 8])
+    """
+    return x_NCTHW if block == 1 else in_blocks(x_NCTHW, block).mean((-3, -1))
+
+
+def in_blocks(x: Tensor, block: int) -> Tensor:
+    """(..., H, W) as (..., H / block, block, W / block, block); see :func:`block_mean`."""
+    check_blocks(*x.shape[-2:], block)
+    return x.unflatten(-1, (-1, block)).unflatten(-3, (-1, block))
+
+
 def spread_thresholds(num_levels: int) -> Tensor:
     """Thresholds spread evenly over [0, num_levels - 1] and symmetric about its middle.
 
@@ -133,6 +161,27 @@ def spread_thresholds(num_levels: int) -> Tensor:
     if not 2 <= num_levels <= 256:
         raise ValueError(f'num_levels must be between 2 and 256, got {num_levels}')
     return torch.arange(num_levels - 1, dtype=torch.float32) + 0.5
+
+
+def dead_zone_thresholds(num_levels: int, dead_zone: Tensor) -> Tensor:
+    """Thresholds that lie symmetric about a dead zone, those beyond it a level apart.
+
+    Args:
+        num_levels: odd, K + 1; or 2, for the size of a value alone.
+        dead_zone: from the middle to the first threshold, in units of a level, shape ().
+
+    Returns:
+        Tensor of shape (K,), counted from the lowest level.
+
+    Example:
+        >>> dead_zone_thresholds(5, torch.tensor(0.5))
+        tensor([0.5000, 1.5000, 2.5000, 3.5000])
+    """
+    if num_levels == 2:
+        return dead_zone.view(1)
+    half = num_levels // 2
+    side = dead_zone + torch.arange(half, dtype=dead_zone.dtype, device=dead_zone.device)
+    return torch.cat([half - side.flip(0), half + side])
 
 
 def soft_levels(u: Tensor, thresholds_K: Tensor, hardness: float | Tensor) -> Tensor:

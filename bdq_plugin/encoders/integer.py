@@ -16,28 +16,51 @@ from torch import Tensor
 
 from ..camera_form import CameraForm
 from .backends import runs_triton
-from .functional import count_below, separable_filter, temporal_difference
+from .functional import count_below, in_blocks, separable_filter, temporal_difference
 
 
 @torch.no_grad()
-def integer_codes(form: CameraForm, frames_NCTHW: Tensor) -> Tensor:
-    """uint8 frames (N, C, T, H, W) to uint8 levels (N, C, T or T - 1, H, W)."""
-    if not form.dither and frames_NCTHW.dtype == torch.uint8 and runs_triton(frames_NCTHW):
+def integer_codes(
+    form: CameraForm, frames_NCTHW: Tensor, noise_NCTHW: Tensor | None = None
+) -> Tensor:
+    """uint8 frames (N, C, T, H, W) to uint8 levels (N, C, T or T - 1, H / block, W / block).
+
+    The noise of the dither, whole numbers in float32 shaped like the levels, can be given; None
+    draws it from torch's generator.
+    """
+    plain = form.dither or noise_NCTHW is not None or form.block > 1 or form.magnitude
+    if not plain and frames_NCTHW.dtype == torch.uint8 and runs_triton(frames_NCTHW):
         from .backends import triton  # slow to import
 
         return triton.integer_codes(frames_NCTHW, form)
     values = _values(form, frames_NCTHW)
-    if form.dither:
-        values = values + (form.dither * torch.randn_like(values)).round()
+    if noise_NCTHW is None and form.dither:
+        noise_NCTHW = (form.dither * torch.randn_like(values)).round()
+    if noise_NCTHW is not None:
+        values = values + noise_NCTHW
+    if form.magnitude:
+        values = values.abs()
     thresholds = torch.tensor(form.thresholds, dtype=torch.float32, device=values.device)
     return count_below(values, thresholds)
 
 
 def _values(form: CameraForm, frames_NCTHW: Tensor) -> Tensor:
-    """Blur and difference of uint8 frames (N, C, T, H, W), as whole numbers in float32."""
+    """Blur, block means and difference of uint8 frames, as whole numbers in float32."""
     kernel = torch.tensor(form.kernel, dtype=torch.float32, device=frames_NCTHW.device)
     blurred = separable_filter(frames_NCTHW.float(), kernel, form.padding)
-    return temporal_difference(blurred) if form.difference else blurred
+    means = integer_block_mean(blurred, form.block)
+    return temporal_difference(means) if form.difference else means
+
+
+def integer_block_mean(x_NCTHW: Tensor, block: int) -> Tensor:
+    """The mean over blocks of whole numbers from 0 to 2^24, rounded down; float32 in and out.
+
+    The sum of a block needs more than the 24 bits of float32, so it is taken in whole numbers.
+    """
+    if block == 1:
+        return x_NCTHW
+    sums = in_blocks(x_NCTHW.to(torch.int32), block).sum((-3, -1))
+    return torch.div(sums, block * block, rounding_mode='floor').float()
 
 
 def decode(form: CameraForm, codes: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..encoders import BDQEncoder
-from ..encoders.functional import hard_levels, soft_levels, spread_thresholds
+from ..encoders.functional import hard_levels, soft_levels
 from .sheet import network_input
 from .style import ACTION, NEUTRAL, PRIVACY, look, panels
 
@@ -52,7 +52,7 @@ def _draw_stairs(axis: Axes, encoder: BDQEncoder) -> None:
     quantize = encoder.quantize
     top = quantize.num_levels - 1
     u = torch.linspace(-0.5, top + 0.5, 1600)
-    initial, learned = spread_thresholds(quantize.num_levels), quantize.thresholds.detach()
+    initial, learned = quantize.initial_thresholds, quantize.thresholds.detach()
     soft = soft_levels(u, learned, quantize.hardness.item())
     axis.plot(u, hard_levels(u, initial), color=NEUTRAL, ls='--', lw=1, label='initial, hard')
     axis.plot(u, hard_levels(u, learned), color=ACTION, lw=1.5, label='learned, hard')

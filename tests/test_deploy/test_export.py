@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from bdq_plugin.deploy import encode_clip
+from bdq_plugin.deploy import StreamingEncoder, encode_clip
 from bdq_plugin.deploy.export import OPSET, FrameStep, SoftClip, export_encoder, export_program
-from bdq_plugin.encoders import build_encoder, load_state, save_encoder
+from bdq_plugin.deploy.streaming import draw_noise
+from bdq_plugin.encoders import BDQEncoder, build_encoder, load_state, save_encoder
 from bdq_plugin.video.source import VideoSource
 from tests.test_deploy.conftest import moving_frames
 from tools import export as export_tool
@@ -136,6 +137,44 @@ def test_modules_without_export_agree(encoder):
     assert SoftClip(encoder).encoder.quantize.mode == 'soft' and encoder.quantize.mode == 'hard'
 
 
+def test_blocks(tmp_path):
+    """Both forms, with frames whose sizes are whole numbers of blocks."""
+    encoder = build_encoder('bdq_hard', block=3, num_levels=3, range_limit=0.05).eval()
+    step = session(export_encoder(encoder, tmp_path / 'step.onnx'))
+    frames = moving_frames(4, 12, 9)
+    state = np.zeros((3, 4, 3), np.float32)
+    codes = []
+    for frame in frames:
+        code, state = step.run(None, {'frame': frame, 'state': state})
+        codes.append(code)
+    assert np.array_equal(codes[1:], encode_clip(encoder.integer_form(), frames))
+    program = export_program(encoder, 'clip').module()
+    clip = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 255
+    encoder.quantize.mode = 'soft'
+    assert (program(clip) - encoder(clip)).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize('levels', [2, 3])
+def test_noise_about_a_dead_zone_is_an_input(levels, tmp_path):
+    encoder = BDQEncoder(
+        num_levels=levels, dead_zone=0.03, mode='hard', range='fixed', block=2, dither=0.02
+    )
+    form, frames = encoder.integer_form(), moving_frames(4, 6, 8)
+    run = session(export_encoder(encoder, tmp_path / 'step.onnx'))
+    assert [i.name for i in run.get_inputs()] == ['frame', 'state', 'noise']
+    stream = StreamingEncoder(form, seed=3)
+    stream(frames[0])
+    generator = np.random.Generator(np.random.Philox(3))
+    state = run.run(
+        None,
+        dict.fromkeys(('state', 'noise'), np.zeros((3, 3, 4), np.float32)) | {'frame': frames[0]},
+    )[1]
+    for frame in frames[1:]:
+        noise = draw_noise(generator, form, (3, 4, 3)).transpose(2, 0, 1).astype(np.float32)
+        codes, state = run.run(None, dict(frame=frame, state=state, noise=noise))
+        assert np.array_equal(codes, stream(frame))
+
+
 def test_mistakes(tmp_path, encoder, encoder_file, capsys):
     with pytest.raises(ValueError, match='unknown form'):
         export_program(encoder, 'frame')
@@ -143,9 +182,8 @@ def test_mistakes(tmp_path, encoder, encoder_file, capsys):
         export_program(build_encoder('bdq'), 'step')
     with pytest.raises(ValueError, match='Downsample is a rival'):
         export_program(build_encoder('ryoo_16'), 'clip')
-    for form in ('step', 'clip'):
-        with pytest.raises(ValueError, match='dither'):
-            export_program(build_encoder('bdq_hard', dither=0.1), form)
+    with pytest.raises(ValueError, match="dither has no form 'clip'"):
+        export_program(build_encoder('bdq_hard', dither=0.1), 'clip')
     with pytest.raises(ValueError, match=r'\.onnx, \.pt2'):
         export_encoder(encoder, tmp_path / 'x.pt')
     with pytest.raises(FileNotFoundError, match='no folder'):

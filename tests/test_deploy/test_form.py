@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from bdq_plugin.camera_form import integer_kernel
 from bdq_plugin.deploy import CameraForm, load_form
-from bdq_plugin.encoders import build_encoder, gaussian_kernel, load_encoder, save_encoder
+from bdq_plugin.encoders import (
+    BDQEncoder,
+    build_encoder,
+    gaussian_kernel,
+    load_encoder,
+    save_encoder,
+)
 
 
 @settings(deadline=None, max_examples=60)
@@ -105,6 +111,35 @@ def test_more_bad_files(tmp_path, encoder_file):
         load_form(tmp_path / 'nan.json')
 
 
+@pytest.mark.parametrize('levels', [2, 3, 7])
+def test_a_dead_zone_is_symmetric_to_the_last_unit(tmp_path, levels):
+    encoder = BDQEncoder(
+        num_levels=levels, dead_zone=0.02, step=0.1, mode='hard', range='fixed', dither=0.015
+    )
+    form = load_form(save_encoder(encoder, tmp_path / 'encoder.json'))
+    assert form == encoder.integer_form() == CameraForm.from_dict(form.to_dict())
+    first = math.floor(encoder.quantize.dead_zone.item() * 255 * 65536)
+    if levels == 2:
+        assert form.magnitude and form.thresholds == (first,)
+    else:
+        assert {a + b for a, b in zip(form.thresholds, form.thresholds[::-1], strict=True)} == {-1}
+        assert form.thresholds[levels // 2] == first
+    assert form.low == (0 if levels == 2 else -(levels // 2) * form.step)
+
+
+def test_blocks_are_read_of_files_and_absent_in_older_ones(tmp_path):
+    for block in (1, 8):
+        path = save_encoder(build_encoder('bdq_hard', block=block), tmp_path / f'{block}.json')
+        form = load_form(path)
+        assert form.block == block and form == load_encoder(path).integer_form()
+    older = {name: value for name, value in form.to_dict().items() if name != 'block'}
+    assert CameraForm.from_dict(older).block == 1
+    document = json.loads((tmp_path / '1.json').read_text())
+    del document['config']['block']
+    (tmp_path / 'older.json').write_text(json.dumps(document))
+    assert load_form(tmp_path / 'older.json').block == load_encoder(tmp_path / 'older.json').block
+
+
 @pytest.mark.parametrize('preset', ['bdq', 'bd', 'bdq_released', 'ryoo_16'])
 def test_encoders_that_cannot_stream_say_so(tmp_path: Path, preset: str):
     path = save_encoder(build_encoder(preset), tmp_path / 'encoder.json')
@@ -124,6 +159,8 @@ def test_encoders_that_cannot_stream_say_so(tmp_path: Path, preset: str):
         dict(dither=-1),
         dict(low='x'),
         dict(extra=1),
+        dict(block=0),
+        dict(block=129),
     ],
 )
 def test_forms_from_outside_are_checked(encoder_file, change):

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from bdq_plugin.deploy import StreamingEncoder, decode, encode_clip, load_form
-from bdq_plugin.encoders import build_encoder
+from bdq_plugin.deploy import CameraForm, StreamingEncoder, decode, encode_clip, load_form
+from bdq_plugin.deploy.streaming import draw_noise
+from bdq_plugin.encoders import BDQEncoder, build_encoder
+from bdq_plugin.encoders.integer import integer_codes
 from tests.test_deploy.conftest import bare_site
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -58,6 +60,79 @@ def test_codes_equal_the_whole_clips(arguments, compiled):
         frames[1] = 255 * (frames[1] > 127)  # the largest differences there are
         expected = whole_clip_codes(encoder, frames)
         assert np.array_equal(stream_codes(form, frames, compiled), expected), shape
+
+
+@pytest.mark.parametrize('compiled', [True, False])
+@pytest.mark.parametrize(
+    ('block', 'arguments'),
+    [
+        (8, dict(range_limit=0.05)),
+        (3, dict(padding='zeros', sigma=3.0, num_levels=2)),
+        (2, dict(num_levels=256, difference=False)),
+        (128, dict(blur=False, range_limit=0.02)),
+    ],
+    ids=str,
+)
+def test_codes_of_blocks_equal_the_whole_clips(block, arguments, compiled):
+    encoder = build_encoder('bdq_hard', block=block, **arguments)
+    form = encoder.integer_form()
+    rng = np.random.default_rng(0)
+    for rows, columns, *channels in [(1, 1), (1, 3, 3), (3, 2, 1), (2, 1, 4)]:
+        frames = rng.integers(0, 256, (4, rows * block, columns * block, *channels), np.uint8)
+        frames[1] = 255
+        codes = stream_codes(form, frames, compiled)
+        assert codes.shape[1:] == (rows, columns, *channels)
+        assert np.array_equal(codes, whole_clip_codes(encoder, frames))
+
+
+@pytest.mark.parametrize('compiled', [True, False])
+@pytest.mark.parametrize('levels', [2, 3, 5, 19])
+@pytest.mark.parametrize('block', [1, 4])
+def test_codes_about_a_dead_zone_equal_the_whole_clips(levels, block, compiled):
+    encoder = BDQEncoder(
+        num_levels=levels, dead_zone=5 / 255, step=6 / 255, mode='hard', range='fixed', block=block
+    )
+    form = encoder.integer_form()
+    rng = np.random.default_rng(0)
+    for shape in [(4, 4), (8, 12, 3)]:
+        frames = rng.integers(100, 160, (4, *shape), np.uint8)
+        frames[1], frames[2] = 100, 105  # on a threshold, or one unit beside it
+        assert np.array_equal(
+            stream_codes(form, frames, compiled), whole_clip_codes(encoder, frames)
+        )
+
+
+@pytest.mark.parametrize('compiled', [True, False])
+@pytest.mark.parametrize('levels', [2, 3])
+def test_the_same_noise_gives_the_same_codes_in_torch(levels, compiled):
+    encoder = BDQEncoder(
+        num_levels=levels, dead_zone=0.03, mode='hard', range='fixed', block=4, dither=0.015
+    )
+    form = encoder.integer_form()
+    frames = np.random.default_rng(0).integers(90, 120, (4, 16, 24, 3), np.uint8)
+    stream = StreamingEncoder(form, compiled=compiled, seed=5)
+    codes = np.stack([code for frame in frames if (code := stream(frame)) is not None])
+    generator = np.random.Generator(np.random.Philox(5))
+    noise = np.stack([draw_noise(generator, form, (4, 6, 3)) for _ in range(3)])
+    expected = integer_codes(
+        form,
+        torch.from_numpy(frames).permute(3, 0, 1, 2)[None],
+        torch.from_numpy(noise).permute(3, 0, 1, 2)[None].float(),
+    )
+    assert np.array_equal(codes, expected[0].permute(1, 2, 3, 0).numpy())
+    quiet = StreamingEncoder(CameraForm.from_dict({**form.to_dict(), 'dither': 0.0}))
+    quiet(frames[0])
+    assert not np.array_equal(codes[0], quiet(frames[1]))
+
+
+@pytest.mark.parametrize('compiled', [True, False])
+def test_frames_that_are_no_whole_blocks_are_refused(compiled):
+    stream = StreamingEncoder(build_encoder('bdq_hard', block=8).integer_form(), compiled=compiled)
+    with pytest.raises(ValueError, match='20 x 16.*multiples of 8'):
+        stream(np.zeros((20, 16, 3), np.uint8))
+    assert stream.shape is None and stream(np.zeros((24, 16, 3), np.uint8)) is None
+    none_yet = encode_clip(stream.form, np.zeros((1, 16, 24, 3), np.uint8))
+    assert none_yet.shape == (0, 2, 3, 3)
 
 
 def test_values_on_a_threshold_belong_to_the_level_below():

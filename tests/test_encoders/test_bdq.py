@@ -7,6 +7,11 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from bdq_plugin.encoders import PRESETS, BDQEncoder, build_encoder
+from bdq_plugin.encoders.functional import block_mean
+from bdq_plugin.encoders.integer import integer_block_mean
+
+# Frames and blocks of a clip of two frames of two blocks.
+PLACES = [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
 def clip(*shape, seed=0):
@@ -73,7 +78,8 @@ class TestPresets:
         encoder = build_encoder(name)
         x = clip(2, 3, 6, 32, 24)
         y = encoder(x)
-        assert y.shape == (2, 3, 6 - encoder.drops_frames, 32, 24)
+        block = getattr(encoder, 'block', 1)
+        assert y.shape == (2, 3, 6 - encoder.drops_frames, 32 // block, 24 // block)
         assert torch.isfinite(y).all()
         assert encoder.drops_frames == int(encoder.signed)
 
@@ -130,6 +136,10 @@ class TestPresets:
             (dict(range_limit=0), 'range_limit'),
             (dict(hardness=0), 'hardness'),
             (dict(dither=-1), 'dither'),
+            (dict(block=0), 'block is a whole number'),
+            (dict(block=2.0), 'block is a whole number'),
+            (dict(block=129), '1 to 128'),
+            (dict(block=8, backend='numba'), "backend 'numba' has no block"),
         ],
     )
     def test_bad_arguments(self, arguments, match):
@@ -311,6 +321,177 @@ class TestCodes:
         x = clip(1, 1, 4, 16, 16)
         assert not torch.equal(plain.codes(x), noisy.codes(x))
         assert noisy.codes(x).max() <= 15
+
+
+class TestBlocks:
+    def test_frames_of_48_by_64_become_6_by_8(self):
+        encoder, x = build_encoder('bdq_hard', block=8), clip(2, 3, 5, 48, 64)
+        assert encoder(x).shape == encoder.codes(x).shape == (2, 3, 4, 6, 8)
+
+    def test_it_is_the_mean_of_the_difference(self):
+        x = clip(1, 3, 4, 16, 24)
+        fine, coarse = build_encoder('bd'), build_encoder('bd', block=8)
+        torch.testing.assert_close(coarse(x), block_mean(fine(x), 8))
+
+    @pytest.mark.parametrize('method', ['forward', 'codes'])
+    def test_frames_that_are_no_whole_blocks_are_refused(self, method):
+        with pytest.raises(ValueError, match='12 x 16.*multiples of 8, or choose another block'):
+            getattr(build_encoder('bdq_hard', block=8), method)(clip(1, 3, 3, 12, 16))
+
+    @pytest.mark.parametrize('block', [3, 8, 128])
+    def test_the_whole_number_mean_is_exact(self, block):
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randint(255 * 65536, (1, 1, 2, block, 2 * block), generator=generator)
+        x[..., :block] = 255 * 65536  # the greatest sum there is
+        sums = [int(x[0, 0, t, :, i * block : (i + 1) * block].sum()) for t, i in PLACES]
+        means = integer_block_mean(x.float(), block)
+        assert [means[0, 0, t, 0, i].item() for t, i in PLACES] == [s // block**2 for s in sums]
+
+    def test_a_clip_that_runs_backwards_has_the_opposite_levels(self):
+        x = clip(1, 3, 5, 16, 16)
+        encoder = build_encoder('bdq_hard', num_levels=16, block=4, range_limit=0.05)
+        with torch.no_grad():  # away from 0, where a level changes
+            encoder.quantize.thresholds += 0.01
+        there, back = encoder.codes(x).int(), encoder.codes(x.flip(2)).flip(2).int()
+        assert there.unique().numel() > 4
+        assert ((there + back) - 15).abs().max() <= 1
+
+    def test_training_and_use_agree_but_at_the_thresholds(self):
+        encoder = build_encoder('bdq_hard', block=4, range_limit=0.1)
+        x = (clip(1, 1, 8, 64, 64) * 255).round() / 255
+        trained = encoder.train()(x)
+        with torch.no_grad():
+            used = encoder.eval()(x)
+        assert trained.unique().numel() > 4
+        assert (trained - used).abs().gt(1e-4).float().mean() < 0.02
+
+    def test_gradient_reaches_sigma_and_thresholds(self):
+        encoder = build_encoder('bdq_hard', block=4, range_limit=0.1)
+        y = encoder(clip(2, 3, 6, 16, 16))
+        (y * clip(*y.shape, seed=1)).sum().backward()
+        assert encoder.blur.log_sigma.grad.abs() > 0
+        assert (encoder.quantize.thresholds.grad.abs() > 0).sum() > 10
+
+
+class TestDeadZone:
+    def encoder(self, levels, **options):
+        options = dict(dict(dead_zone=0.03, mode='hard', range='fixed'), **options)
+        return BDQEncoder(num_levels=levels, **options)
+
+    def values(self, levels, **options):
+        """Values on and about the thresholds, and the levels that they get."""
+        quantizer = self.encoder(levels, **options).quantize
+        x = torch.tensor([[-0.2, -0.1, -0.07, -0.029, 0.0, 0.029, 0.07, 0.1, 0.2]])
+        return quantizer(x)[0].detach(), quantizer.levels(x)[0].tolist()
+
+    def test_three_levels(self):
+        y, levels = self.values(3)
+        assert levels == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+        torch.testing.assert_close(y, 0.06 * (torch.tensor(levels) - 1.0))
+
+    def test_five_levels_with_a_step_of_their_own(self):
+        y, levels = self.values(5, step=0.05)
+        assert levels == [0, 0, 1, 2, 2, 2, 3, 4, 4]
+        torch.testing.assert_close(y, 0.05 * (torch.tensor(levels) - 2.0))
+
+    def test_two_levels_are_events_of_either_sign(self):
+        y, levels = self.values(2)
+        assert levels == [1, 1, 1, 0, 0, 0, 1, 1, 1]
+        torch.testing.assert_close(y, 0.06 * torch.tensor(levels).float())
+
+    @pytest.mark.parametrize('levels', [2, 3, 5, 9])
+    def test_codes_of_a_clip_that_runs_backwards_are_the_opposite(self, levels):
+        # Pixels without a blur: differences lie on thresholds, as they do in real video.
+        encoder = self.encoder(levels, dead_zone=5 / 255, step=7 / 255, blur=False)
+        x = torch.randint(20, (1, 3, 6, 9, 8), generator=torch.Generator().manual_seed(0))
+        there = encoder.codes(x.to(torch.uint8)).int()
+        back = encoder.codes(x.flip(2).to(torch.uint8)).flip(2).int()
+        assert there.unique().numel() == min(levels, 5)
+        assert torch.equal(back, there if levels == 2 else levels - 1 - there)
+
+    def test_no_motion_is_zero_in_every_form(self):
+        still = torch.full((1, 1, 2, 8, 8), 0.6)
+        for levels in (2, 3, 7):
+            for mode in ('soft', 'hard'):
+                encoder = self.encoder(levels, mode=mode)
+                assert (encoder(still).abs().max() < 1e-6) or (levels, mode) == (2, 'soft')
+            assert encoder.codes(still).unique().tolist() == [0 if levels == 2 else levels // 2]
+
+    @pytest.mark.parametrize('levels', [2, 3, 5])
+    def test_gradient_of_the_hard_form_is_that_of_the_soft_one(self, levels):
+        x = 0.3 * clip(2, 3, 6, 16, 16)
+        gradients = []
+        for mode in ('soft', 'hard'):
+            encoder = self.encoder(levels, mode=mode)
+            y = encoder(x)
+            (y * clip(*y.shape, seed=1)).sum().backward()
+            quantizer = encoder.quantize
+            gradients.append([encoder.blur.log_sigma.grad, quantizer.dead_zone.grad])
+            assert all(p.grad.abs() > 0 for p in encoder.parameters())
+        torch.testing.assert_close(*gradients)
+
+    def test_gradcheck(self):
+        for levels in (2, 5):
+            encoder = self.encoder(levels, mode='soft', hardness=1.0, dead_zone=0.2).double()
+            x = clip(1, 1, 3, 3, 3).double().requires_grad_()
+            assert gradcheck(encoder, (x,))
+
+    def test_few_numbers_which_stay_sound(self):
+        encoder = self.encoder(5)
+        assert sum(p.numel() for p in encoder.parameters()) == 3
+        with torch.no_grad():
+            encoder.quantize.dead_zone.fill_(-1)
+            encoder.quantize.step.fill_(-2)
+        encoder.project_()
+        assert 0 < encoder.quantize.dead_zone <= encoder.quantize.step
+        assert len(encoder.integer_form().thresholds) == 4
+
+    def test_evaluation_shows_networks_what_the_camera_sends(self):
+        x = (clip(1, 1, 6, 24, 16) * 255).round() / 255
+        for levels in (2, 3):
+            encoder = self.encoder(levels, block=4).eval()
+            with torch.no_grad():
+                seen = encoder(x)
+            form = encoder.integer_form()
+            torch.testing.assert_close(seen, form.low + encoder.codes(x).float() * form.step)
+
+    @pytest.mark.parametrize('mode', ['soft', 'hard'])
+    def test_noise_comes_before_the_thresholds(self, mode):
+        torch.manual_seed(0)
+        still = torch.full((1, 1, 2, 200, 200), 0.5)
+        for levels, share in ((3, 0.3173), (2, 0.3173)):
+            encoder = self.encoder(levels, dither=0.03, mode=mode, hardness=1000.0)
+            trained = (encoder(still).abs() > 0.03).float().mean()
+            used = (encoder.codes(still) != (levels > 2)).float().mean()
+            # The share of a normal beyond one standard deviation.
+            assert abs(trained - share) < 0.01 and abs(used - share) < 0.01
+
+    @pytest.mark.parametrize(
+        ('options', 'match'),
+        [
+            (dict(num_levels=4), r'2 \(events\) or odd.*got 4'),
+            (dict(num_levels=257), 'from 3 to 255'),
+            (dict(dead_zone=0), '0 < dead_zone'),
+            (dict(step=0.01), 'dead_zone=0.03 and step=0.01'),
+            (dict(dead_zone=None, step=0.1), 'name both'),
+            (dict(difference=False), 'difference=True'),
+            (dict(range='clip'), "range='fixed'"),
+            (dict(range_limit=0.25), 'no range_limit'),
+            (dict(backend='numba'), 'no dead_zone'),
+        ],
+    )
+    def test_bad_arguments(self, options, match):
+        with pytest.raises(ValueError, match=match):
+            self.encoder(**dict(dict(levels=options.pop('num_levels', 3)), **options))
+
+    def test_its_range_is_not_to_be_set(self):
+        with pytest.raises(ValueError, match='remove CalibrateRangeHook'):
+            self.encoder(3).set_range_(0.5)
+
+    def test_numbers_of_the_other_quantiser_are_refused(self):
+        state = build_encoder('bdq_hard', num_levels=3).state_dict()
+        with pytest.raises(ValueError, match=r'dead_zone None there, 0\.03 here'):
+            self.encoder(3).load_state_dict(state)
 
 
 class TestThresholds:

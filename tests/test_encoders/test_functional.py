@@ -7,6 +7,7 @@ import torch
 from torch.autograd import gradcheck
 
 from bdq_plugin.encoders.functional import (
+    block_mean,
     gaussian_blur,
     gaussian_kernel,
     hard_levels,
@@ -96,6 +97,32 @@ class TestTemporalDifference:
     def test_gradcheck(self):
         x = clip(1, 2, 3, 2, 2, dtype=torch.float64).requires_grad_()
         assert gradcheck(temporal_difference, (x,))
+
+
+class TestBlockMean:
+    def test_values_and_shape(self):
+        x = clip(2, 3, 4, 6, 10, dtype=torch.float64)
+        y = block_mean(x, 2)
+        assert y.shape == (2, 3, 4, 3, 5)
+        torch.testing.assert_close(y[1, 2, 3, 1, 4], x[1, 2, 3, 2:4, 8:10].mean())
+
+    def test_a_block_of_one_changes_nothing(self):
+        x = clip(1, 1, 2, 5, 7)
+        assert block_mean(x, 1) is x
+
+    def test_after_the_difference_it_is_the_same(self):
+        x = clip(1, 3, 4, 16, 24, dtype=torch.float64)
+        after = block_mean(temporal_difference(x), 8)
+        torch.testing.assert_close(temporal_difference(block_mean(x, 8)), after)
+
+    @pytest.mark.parametrize('size', [(12, 16), (16, 12), (4, 4)])
+    def test_frames_that_are_no_whole_blocks_are_refused(self, size):
+        with pytest.raises(ValueError, match=f'{size[0]} x {size[1]}.*multiples of 8'):
+            block_mean(clip(1, 1, 1, *size), 8)
+
+    def test_gradcheck(self):
+        x = clip(1, 2, 2, 4, 6, dtype=torch.float64).requires_grad_()
+        assert gradcheck(lambda x: block_mean(x, 2), (x,))
 
 
 class TestQuantize:

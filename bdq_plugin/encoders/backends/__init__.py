@@ -9,7 +9,7 @@ triton      CUDA, float32; needs Triton            the input alone
 ==========  =====================================  ===================================
 
 ``'auto'`` takes triton on a GPU and numba on the CPU where they can run, else plain. Only plain
-takes dither, can be differentiated twice and gives a gradient to the input.
+takes dither, blocks and dead zones, can be differentiated twice and gives a gradient to the input.
 
 A backend has a module or a package of its name with a function ``encode``; arguments and result are
 those of :func:`.plain.encode`.
@@ -20,7 +20,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -30,20 +30,27 @@ from . import plain
 BACKENDS = ('auto', 'plain', 'numba', 'triton')
 
 
-def check_backend(backend: str, dither: float = 0.0) -> None:
-    """Raise ValueError for an unknown backend, or one that cannot dither."""
+def check_backend(backend: str, plain_parts: Sequence[str] = ()) -> None:
+    """Raise ValueError for an unknown backend, or one that lacks parts of the encoder.
+
+    Args:
+        plain_parts: names of the encoder's arguments that only plain can compute.
+    """
     if backend not in BACKENDS:
         raise ValueError(f"unknown backend '{backend}': choose one of {BACKENDS}")
-    if dither and backend not in ('auto', 'plain'):
-        raise ValueError(f"backend '{backend}' has no dither: use backend='auto' or dither=0")
+    if plain_parts and backend not in ('auto', 'plain'):
+        raise ValueError(
+            f"backend '{backend}' has no {' or '.join(plain_parts)}: use backend='auto', or an "
+            'encoder without'
+        )
 
 
-def choose_backend(backend: str, x_NCTHW: Tensor, dither: float = 0.0) -> str:
+def choose_backend(backend: str, x_NCTHW: Tensor, plain_parts: Sequence[str] = ()) -> str:
     """The backend for this input: the one that was asked for, or the fastest that can take it."""
     if backend != 'auto':
         return backend
     needs_plain = (
-        dither > 0
+        bool(plain_parts)
         or x_NCTHW.dtype != torch.float32
         or (x_NCTHW.requires_grad and torch.is_grad_enabled())
         or torch.compiler.is_compiling()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..functional import gaussian_blur, gaussian_kernel, temporal_difference
+from ..functional import block_mean, gaussian_blur, gaussian_kernel, temporal_difference
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Operation:
         hard: whole levels forward, the gradient of the soft staircase backward.
         eps: guard of the range, see :func:`~bdq_plugin.encoders.functional.quantize`.
         kernel_size, padding: of the blur, if there is one.
+        block: side of the blocks of pixels of which the mean is taken; only plain takes any but 1.
+        magnitude: quantise the size of the values; only plain does.
         dither: standard deviation of the noise before the thresholds; only plain takes any.
     """
 
@@ -29,6 +31,8 @@ class Operation:
     eps: float
     kernel_size: int = 5
     padding: str = 'replicate'
+    block: int = 1
+    magnitude: bool = False
     dither: float = 0.0
 
     @property
@@ -43,13 +47,13 @@ class Operation:
         return gaussian_blur(x_NCTHW, sigma, self.kernel_size, self.padding)
 
     def motion(self, x_NCTHW: Tensor, sigma: Tensor | None) -> Tensor:
-        """The clip as the quantiser meets it: blurred, differenced and dithered."""
-        values = self.blur(x_NCTHW, sigma)
+        """The clip as the thresholds meet it: blurred, in blocks, differenced, dithered, folded."""
+        values = block_mean(self.blur(x_NCTHW, sigma), self.block)
         if self.difference:
             values = temporal_difference(values)
         if self.dither:
             values = values + self.dither * torch.randn_like(values)
-        return values
+        return values.abs() if self.magnitude else values
 
 
 def kernel_and_slope(sigma: Tensor | None, op: Operation) -> tuple[Tensor, Tensor]:
