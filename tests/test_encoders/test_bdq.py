@@ -519,3 +519,15 @@ class TestThresholds:
         assert (encoder.quantize.low.item(), encoder.quantize.high.item()) == (-0.5, 0.5)
         with pytest.raises(ValueError, match='above 0'):
             encoder.set_range_(0)
+
+
+def test_parts_that_are_off_are_not_recorded():
+    """Files and results of encoders without them describe the same encoder as before."""
+    later = {'block', 'dead_zone', 'step'}
+    assert not later & build_encoder('bdq_hard').config.keys()
+    assert not later & BDQEncoder(block=1, dead_zone=None).config.keys()
+    encoder = build_encoder('bdq_hard', block=8)
+    assert encoder.config['block'] == 8
+    assert BDQEncoder(**encoder.config).differences(encoder.description()) == {}
+    found = build_encoder('bdq_hard').differences(encoder.description())
+    assert found == {'block': (8, None)}
