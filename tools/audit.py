@@ -45,7 +45,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--encoder', required=True, help='encoder.json, checkpoint (.pth), zoo name or preset'
     )
     parser.add_argument('--preset', help='what a checkpoint was trained from')
-    parser.add_argument('--name', help="name in the results; by default the preset's or folder's")
+    parser.add_argument(
+        '--name',
+        help="name in the results; by default the zoo's, the folder's, or PRESET_untrained",
+    )
     parser.add_argument(
         '--data',
         default='ixmas',

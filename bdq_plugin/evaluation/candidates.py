@@ -40,7 +40,8 @@ def resolve_encoder(name: str, preset: str | None = None) -> Audited:
             which does not say it, and compared with what any other file says.
 
     Returns:
-        The encoder with its name and origin. A file's encoder is named after its folder.
+        The encoder with its name and origin. A file's encoder is named after its folder, a preset
+        that no game has trained ends in ``_untrained``.
 
     Raises:
         FileNotFoundError: no such file.
@@ -51,7 +52,10 @@ def resolve_encoder(name: str, preset: str | None = None) -> Audited:
         if name in zoo_names():
             return Audited(name, load_encoder(name), dict(kind='zoo'))
         if name in PRESETS:
-            return Audited(name, build_encoder(name), dict(kind='preset', trained=False))
+            encoder = build_encoder(name)
+            learns = any(parameter.requires_grad for parameter in encoder.parameters())
+            label = f'{name}_untrained' if learns else name
+            return Audited(label, encoder, dict(kind='preset', trained=False))
         raise ValueError(
             f"unknown encoder '{name}': give an encoder.json, a zoo name "
             f'({", ".join(zoo_names()) or "none so far"}) or a preset ({", ".join(PRESETS)})'

@@ -24,7 +24,10 @@ def parser_of(description: str, kind: str) -> argparse.ArgumentParser:
         help='encoder.json, checkpoint (.pth), zoo name or preset; {fold} stands for the fold',
     )
     parser.add_argument('--preset', help='what a checkpoint was trained from')
-    parser.add_argument('--name', help="name in the results; by default the preset's or folder's")
+    parser.add_argument(
+        '--name',
+        help="name in the results; by default the zoo's, the folder's, or PRESET_untrained",
+    )
     parser.add_argument('--data', default='ixmas', help='config in configs/audit/data, or its path')
     parser.add_argument('--data-root', help="folder of the videos; by default the config's")
     parser.add_argument('--ann-file', help="annotation file; by default the config's")

@@ -101,7 +101,7 @@ def test_the_command_says_so(kth, tmp_path):
         [*command, '--work-dir', str(tmp_path)], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert result.returncode != 0
-    assert "ValueError: protocol 'official' evaluates people who are not in train" in result.stderr
+    assert "error: protocol 'official' evaluates people who are not in train" in result.stderr
     assert 'privacy/frame_top1' not in result.stdout + result.stderr
 
 

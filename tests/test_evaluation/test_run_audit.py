@@ -160,6 +160,9 @@ def test_an_encoder_is_found_by_file_and_preset(tmp_path: Path) -> None:
     assert audited.name == 'my_run' and audited.encoder.config['sigma'] == 2.5
     assert audited.origin == dict(kind='file', training=dict(alpha=1.0))
     assert resolve_encoder('sign_2').origin == dict(kind='preset', trained=False)
+    # As in the comparisons, whose names without an ending are of trained ones.
+    assert resolve_encoder('sign_2').name == 'sign_2_untrained'
+    assert resolve_encoder('ryoo_16').name == 'ryoo_16'
     with pytest.raises(ValueError, match="unknown encoder 'nobody'"):
         resolve_encoder('nobody')
     with pytest.raises(FileNotFoundError, match='no encoder file'):
