@@ -135,9 +135,9 @@ def test_a_panel_needs_an_attacker(tiny_panel) -> None:
 
 def test_shipped_panels_and_data() -> None:
     quick, full = load_panel('quick'), load_panel('full')
-    assert list(quick.networks) == ['action', 'template', 'frame', 'texture']
-    assert {'probe', 'transformer', 'inversion', 'pretrained'} <= set(full.networks)
-    short = load_panel('quick', {'panel.frame.recipe.lr': 0.1, 'panel.texture': None})
+    assert list(quick.networks) == ['action', 'template', 'frame']
+    assert {'texture', 'probe', 'transformer', 'inversion', 'pretrained'} <= set(full.networks)
+    short = load_panel('full', {'panel.frame.recipe.lr': 0.1, 'panel.texture': None})
     assert short.networks['frame']['recipe']['lr'] == 0.1 and 'texture' not in short.networks
     assert load_data('ixmas').dataset['type'] == 'IXMASDataset'
     assert load_data('ixmas').sampling.kind == 'consecutive'
