@@ -154,7 +154,10 @@ def test_what_is_private_is_a_column_of_ones_own(synthetic_kth, tmp_path):
         f'{line},{int("box" in line)},{"red" if "d1" in line else "blue"}' for line in lines[1:]
     ]
     (tmp_path / 'kth.csv').write_text('\n'.join([f'{lines[0]},boxer,shirt', *rows]))
-    options = dict(ann_file=str(tmp_path / 'kth.csv'), pipeline=[], split='train')
+    videos = dict(video=str(synthetic_kth.root / 'videos'))
+    options = dict(
+        ann_file=str(tmp_path / 'kth.csv'), data_prefix=videos, pipeline=[], split='train'
+    )
     dataset = KTHDataset(privacy=['boxer'], **options)
     for item in map(dataset.get_data_info, range(len(dataset))):
         assert item['attributes'].tolist() == [item['action_name'] == 'boxing']
