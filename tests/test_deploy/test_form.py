@@ -82,7 +82,7 @@ def test_numbers_are_rounded_to_float32_as_torch_does(tmp_path, encoder_file):
         (dict(version=2), 'version 2'),
         (dict(type='PassThrough'), 'fixed range'),
         (dict(config={}), "lacks 'quantization'"),
-        (dict(state={}), "lacks 'quantize.thresholds'"),
+        (dict(state={}), "lacks 'blur.log_sigma'"),
     ],
 )
 def test_bad_files_name_themselves(tmp_path, encoder_file, change, message):
@@ -134,10 +134,8 @@ def test_blocks_are_read_of_files_and_absent_in_older_ones(tmp_path):
         assert form.block == block and form == load_encoder(path).integer_form()
     older = {name: value for name, value in form.to_dict().items() if name != 'block'}
     assert CameraForm.from_dict(older).block == 1
-    document = json.loads((tmp_path / '1.json').read_text())
-    del document['config']['block']
-    (tmp_path / 'older.json').write_text(json.dumps(document))
-    assert load_form(tmp_path / 'older.json').block == load_encoder(tmp_path / 'older.json').block
+    # What is off is not recorded: the file of an encoder without blocks is one of an older version.
+    assert 'block' not in json.loads((tmp_path / '1.json').read_text())['config']
 
 
 @pytest.mark.parametrize('preset', ['bdq', 'bd', 'bdq_released', 'ryoo_16'])
