@@ -19,6 +19,7 @@ from struct import pack, unpack
 from typing import Any
 
 from .encoder_file import read_encoder_file
+from .geometry import Geometry
 
 KERNEL_SUM = 256
 # Units of a value and of a threshold in full intensity: 8-bit pixels, filtered along both axes.
@@ -159,6 +160,8 @@ class CameraForm:
         low, step: a level stands for ``low + level * step`` of full intensity.
         block: side in pixels of the blocks of which the mean is taken before the difference.
         magnitude: whether thresholds are counted below the size of the value.
+        geometry: how strongly frames are moved before all else, by a secret that stands nowhere;
+            None if they are not.
 
     Values and thresholds count in units of 1 / (255 * 65536) of full intensity.
     """
@@ -172,6 +175,7 @@ class CameraForm:
     step: float
     block: int = 1
     magnitude: bool = False
+    geometry: Geometry | None = None
 
     @property
     def num_levels(self) -> int:
@@ -206,6 +210,7 @@ class CameraForm:
                 step=float(values['step']),
                 block=int(values['block']),
                 magnitude=bool(values['magnitude']),
+                geometry=_geometry_of(values['geometry']),
             )
             check_block(form.block)
         except (TypeError, ValueError) as error:
@@ -241,6 +246,7 @@ class CameraForm:
         levels: IntegerLevels,
         dither: float,
         block: int = 1,
+        geometry: Geometry | None = None,
     ) -> CameraForm:
         """The form of an encoder's learned numbers.
 
@@ -251,6 +257,7 @@ class CameraForm:
             levels: its quantiser.
             dither: standard deviation in units of full intensity.
             block: side of the blocks in pixels.
+            geometry: of the geometric dither.
 
         Raises:
             ValueError: a number that is not finite, or a blur that has no form in whole numbers.
@@ -267,6 +274,7 @@ class CameraForm:
             difference=difference,
             dither=dither * UNITS,
             block=block,
+            geometry=geometry,
             **asdict(levels),
         )
 
@@ -316,8 +324,13 @@ def _form_of(document: dict[str, Any]) -> CameraForm:
         levels=_levels_of(config, state),
         dither=config['dither'],
         block=config.get('block', 1),
+        geometry=_geometry_of(config.get('geometric_dither')),
     )
     return CameraForm.from_dict(form.to_dict())
+
+
+def _geometry_of(values: dict[str, Any] | None) -> Geometry | None:
+    return None if values is None else Geometry.from_dict(values)
 
 
 def _levels_of(config: dict[str, Any], state: dict[str, Any]) -> IntegerLevels:

@@ -25,6 +25,7 @@ OPENMMLAB = {'mmaction', 'mmengine', 'mmcv'}
 CAMERA = {
     'video': {'torch', *OPENMMLAB},
     'deploy/streaming.py': {'torch', *OPENMMLAB},
+    'deploy/moving.py': {'torch', *OPENMMLAB},
     'deploy/encoding.py': {'torch', *OPENMMLAB},
     'deploy/packed.py': {'torch', *OPENMMLAB},
     'deploy/c_core.py': {'torch', *OPENMMLAB},
@@ -32,6 +33,7 @@ CAMERA = {
     'deploy/playground.py': {'torch', *OPENMMLAB},
     'deploy/codes_video.py': {'torch', *OPENMMLAB},
     'camera_form.py': {'torch', *OPENMMLAB},
+    'geometry.py': {'torch', *OPENMMLAB},
     'encoder_file.py': {'torch', *OPENMMLAB},
     'encoders': OPENMMLAB,
 }

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..camera_form import CameraForm
 from ..encoders import BDQEncoder
-from ..encoders.functional import separable_filter
+from ..encoders.functional import resample, separable_filter
 from ..encoders.integer import integer_block_mean
 from .c_core import form_header
 
@@ -30,19 +30,26 @@ class FrameStep(nn.Module):
 
     Args:
         form: ``encoder.integer_form()``. The noise of a dither is an input: it belongs to the
-            camera, not to a graph whose random numbers every run time draws in its own way.
+            camera, not to a graph whose random numbers every run time draws in its own way. So are
+            the places of a geometric dither, whose secret belongs into no file.
     """
 
     def __init__(self, form: CameraForm) -> None:
         super().__init__()
         self.magnitude = form.magnitude
+        # Inputs beyond frame and state, in this order.
+        self.extra_inputs = [
+            name
+            for name, present in dict(noise=form.dither, places=form.geometry).items()
+            if present
+        ]
         self.difference, self.padding, self.block = form.difference, form.padding, form.block
         self.thresholds = [float(threshold) for threshold in form.thresholds]
         kernel = torch.tensor(form.kernel, dtype=torch.float32)
         self.register_buffer('kernel', kernel, persistent=False)
 
     def forward(
-        self, frame_HWC: Tensor, state_CHW: Tensor, noise_CHW: Tensor | None = None
+        self, frame_HWC: Tensor, state_CHW: Tensor, *extra: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Encode a frame.
 
@@ -51,19 +58,24 @@ class FrameStep(nn.Module):
             state_CHW: float32, (C, H / block, W / block): what the step before returned. Any
                 values, such as zeros, for the first frame, whose codes mean nothing where the
                 encoder differences.
-            noise_CHW: float32, shaped like the state, for an encoder with dither: fresh whole
+            extra: ``noise`` for an encoder with dither: float32, shaped like the state, fresh whole
                 numbers for every frame, as :func:`bdq_plugin.deploy.streaming.draw_noise` draws.
+                ``places`` for one with geometric dither: int32 (2, H, W), where the pixels of this
+                frame are taken from, as :class:`bdq_plugin.geometry.Path` has them.
 
         Returns:
             uint8 codes (H / block, W / block, C), and the state for the next step.
         """
+        inputs = dict(zip(self.extra_inputs, extra, strict=True))
         x_NCTHW = frame_HWC.permute(2, 0, 1)[None, :, None].float()
+        if 'places' in inputs:
+            x_NCTHW = (resample(x_NCTHW, inputs['places'][None, None]) + 0.5).floor()
         blurred = separable_filter(x_NCTHW, self.kernel, self.padding)
         means = integer_block_mean(blurred, self.block)[0, :, 0]
         # Without a difference the state is only passed on: the signature stays the same.
         values = means - state_CHW if self.difference else means + 0 * state_CHW
-        if noise_CHW is not None:
-            values = values + noise_CHW
+        if 'noise' in inputs:
+            values = values + inputs['noise']
         if self.magnitude:
             values = values.abs()
         # One comparison a threshold: `bucketize` has no counterpart in ONNX.
@@ -81,10 +93,10 @@ class SoftClip(nn.Module):
 
     def __init__(self, encoder: BDQEncoder) -> None:
         super().__init__()
-        if encoder.dither:
+        if encoder.dither or encoder.geometry is not None:
             raise ValueError(
-                "an encoder with dither has no form 'clip', for noise is drawn outside of a graph: "
-                "export the form 'step', or build it with dither=0"
+                "an encoder with dither has no form 'clip', for what is random is drawn outside of "
+                "a graph: export the form 'step', or build it with dither=0, geometric_dither=None"
             )
         self.encoder = copy.deepcopy(encoder).eval()
         if encoder.quantizes:
@@ -121,8 +133,12 @@ def export_program(encoder: BDQEncoder, form: str) -> torch.export.ExportedProgr
         arguments = (frame, torch.zeros(3, 6, 8))
         state = {0: channels, 1: rows, 2: columns}
         dynamic = ({0: height, 1: width, 2: channels}, state)
-        if form.dither:
-            arguments, dynamic = (*arguments, torch.zeros(3, 6, 8)), (*dynamic, state)
+        places = torch.zeros(2, 6 * block, 8 * block, dtype=torch.int32)
+        extra = dict(noise=(torch.zeros(3, 6, 8), state), places=(places, {1: height, 2: width}))
+        chosen = [extra[name] for name in module.extra_inputs]
+        arguments += tuple(example for example, _ in chosen)
+        if chosen:  # one entry for all of `*extra`
+            dynamic = (*dynamic, tuple(sizes for _, sizes in chosen))
     else:
         module = SoftClip(encoder)
         arguments = (torch.rand(2, 3, 5, 6 * block, 8 * block),)
@@ -136,9 +152,9 @@ def export_program(encoder: BDQEncoder, form: str) -> torch.export.ExportedProgr
 def export_encoder(encoder: BDQEncoder, path: str | os.PathLike, form: str = 'step') -> Path:
     """Write an encoder as ``.onnx`` (opset 18), ``.pt2`` (``torch.export``) or ``.h`` (``bdq.h``).
 
-    Inputs and outputs of the ONNX file: ``frame``, ``state`` (and ``noise``, of an encoder with
-    dither) to ``codes`` and ``new_state`` (``'step'``), ``clip`` to ``encoded`` (``'clip'``). All
-    sizes are dynamic.
+    Inputs and outputs of the ONNX file: ``frame``, ``state`` (and, of an encoder with dither,
+    ``noise``, with geometric dither ``places``) to ``codes`` and ``new_state`` (``'step'``),
+    ``clip`` to ``encoded`` (``'clip'``). All sizes are dynamic.
 
     Args:
         encoder: a trained encoder.
@@ -162,7 +178,8 @@ def export_encoder(encoder: BDQEncoder, path: str | os.PathLike, form: str = 'st
         torch.export.save(program, path)
         return path
     step = form == 'step'
-    inputs = ['frame', 'state', *(['noise'] if encoder.dither else [])]
+    extra = dict(noise=encoder.dither, places=encoder.geometry)
+    inputs = ['frame', 'state', *(name for name, present in extra.items() if present)]
     onnx_program = torch.onnx.export(
         program,
         input_names=inputs if step else ['clip'],

@@ -13,6 +13,7 @@ import os
 import numpy as np
 
 from ..camera_form import CameraForm, check_blocks, load_form
+from .moving import Mover
 
 
 class StreamingEncoder:
@@ -25,16 +26,20 @@ class StreamingEncoder:
                                            +-- state +
 
     The codes are those that ``encoder.codes(clip)`` gives for the whole clip, bit for bit, for
-    colour and grey frames of any size. (With dither they are not: each run draws its own noise.)
+    colour and grey frames of any size. (With dither they are not: each run draws its own noise, and
+    with geometric dither each stream its own geometry, by which frames are moved first.)
 
     All that it holds is the previous *blurred* frame (of an encoder with blocks its means alone),
-    4 bytes a value, and a few rows.
+    4 bytes a value, and a few rows; with geometric dither also where pixels are taken from.
 
     Args:
         form: an encoder in whole numbers (``encoder.integer_form()``) or the path of an encoder's
             JSON file.
         compiled: True for the kernel compiled by numba, False for NumPy (slower by a factor of
             20 or so), None for whichever is installed.
+        secret: 32 bytes from which geometries are drawn. None takes fresh ones from the operating
+            system for each stream, which is what hides; whoever knows them can undo the geometry,
+            so give them in tests only. They are neither written nor shown anywhere.
         seed: of the dither's noise. None takes it from the operating system; whoever knows the
             seed can subtract the noise, so give one in tests only.
 
@@ -55,6 +60,7 @@ class StreamingEncoder:
         *,
         compiled: bool | None = None,
         seed: int | None = None,
+        secret: bytes | None = None,
     ) -> None:
         self.form = form if isinstance(form, CameraForm) else load_form(form)
         if compiled is None:
@@ -64,6 +70,7 @@ class StreamingEncoder:
         limits = np.iinfo(np.int32)
         self._thresholds = np.clip(self.form.thresholds, limits.min, limits.max).astype(np.int32)
         self._kernel = None
+        self._secret = secret
         self.reset()
 
     @property
@@ -80,6 +87,8 @@ class StreamingEncoder:
         """Forget the previous frame: the next one begins a new stream, of any shape."""
         self._shape: tuple[int, ...] | None = None
         self._previous: np.ndarray | None = None
+        geometry = self.form.geometry
+        self._move = Mover(geometry, self._secret, compiled=self.compiled) if geometry else None
 
     def __call__(self, frame: np.ndarray) -> np.ndarray | None:
         """Encode the next frame.
@@ -111,6 +120,8 @@ class StreamingEncoder:
         check_blocks(*frame.shape[:2], self.form.block)
         self._shape = frame.shape
         flat = np.ascontiguousarray(frame).reshape(*frame.shape[:2], -1)
+        if self._move is not None:
+            flat = self._move(flat)
         codes = self._compiled_step(flat) if self.compiled else self._plain_step(flat)
         return None if codes is None else codes.reshape(codes_shape(self.form, frame.shape))
 

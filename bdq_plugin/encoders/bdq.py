@@ -8,12 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from ..camera_form import CameraForm, check_block
+from ..geometry import Geometry
 from .backends import check_backend, choose_backend, encode_function
 from .backends.operation import Operation
 from .base import ClipEncoder
 from .blur import GaussianBlur
 from .difference import TemporalDifference
 from .functional import block_mean, refuse_nan
+from .geometry import move
 from .integer import decode, integer_codes
 from .quantization import DeadZoneQuantizer, Quantizer, Staircase
 
@@ -47,6 +49,10 @@ class BDQEncoder(ClipEncoder):
             person than the others, and what is cut off silently is missed.
         dither: standard deviation of Gaussian noise added before the thresholds, in training and in
             use alike, in units of the input.
+        geometric_dither: parts of :class:`bdq_plugin.geometry.Geometry` and their strengths, such
+            as ``dict(stretch=0.25, shift=0.125, mirror=True, warp=0.04)``: each clip is moved by a
+            geometry of its own before all else, in training and in use alike. None for none. A
+            ``redraw`` counts frames that are encoded.
         expects_normalized: the input is normalised by mean and standard deviation (released code).
         backend: what computes the quantised form in training and soft use: ``'auto'`` or one of
             :mod:`bdq_plugin.encoders.backends`. It changes speed and memory, not what is computed,
@@ -87,6 +93,7 @@ class BDQEncoder(ClipEncoder):
         step: float | None = None,
         block: int = 1,
         dither: float = 0.0,
+        geometric_dither: dict[str, Any] | None = None,
         expects_normalized: bool = False,
         backend: str = 'auto',
     ) -> None:
@@ -108,6 +115,7 @@ class BDQEncoder(ClipEncoder):
             raise ValueError(f'dither is a standard deviation, 0 or more, got {dither}')
         check_block(block)
         self.block, self.dither = block, float(dither)
+        self.geometry = None if geometric_dither is None else Geometry.from_dict(geometric_dither)
         self.signed = difference
         self.drops_frames = int(difference)
         self.expects_normalized = expects_normalized
@@ -161,11 +169,15 @@ class BDQEncoder(ClipEncoder):
 
     # ------------------------------------------------------------------ what it computes
     def motion(self, x_NCTHW: Tensor) -> Tensor:
-        """The clip as the quantiser meets it: blurred, in blocks, differenced and dithered."""
-        values = self.difference(block_mean(self.blur(x_NCTHW), self.block))
+        """The clip as the quantiser meets it: moved, blurred, in blocks, differenced, dithered."""
+        values = self.difference(block_mean(self.blur(self.move(x_NCTHW)), self.block))
         if self.dither:
             values = values + self.dither * torch.randn_like(values)
         return values
+
+    def move(self, x_NCTHW: Tensor) -> Tensor:
+        """The clip after the geometric dither, differentiable; the clip itself without one."""
+        return x_NCTHW if self.geometry is None else move(x_NCTHW, self.geometry)
 
     def encode(self, x_NCTHW: Tensor) -> Tensor:
         """The networks' view: ``low + level * step``, differentiable unless in use.
@@ -192,7 +204,7 @@ class BDQEncoder(ClipEncoder):
         )
         backend = choose_backend(self.backend, x_NCTHW, self.plain_parts)
         y, low, high = encode_function(backend)(
-            x_NCTHW,
+            self.move(x_NCTHW),
             self.blur.sigma if self.blurs else None,
             quantizer.thresholds,
             quantizer.low,
@@ -231,6 +243,7 @@ class BDQEncoder(ClipEncoder):
             padding=self.blur.padding if self.blurs else 'replicate',
             difference=self.signed,
             levels=self.quantize.integer_levels(),
+            geometry=self.geometry,
             block=self.block,
             dither=self.dither,
         )

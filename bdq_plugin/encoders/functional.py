@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..camera_form import check_blocks
+from ..geometry import PLACE_BITS, PLACE_UNIT
 
 PADDINGS = ('replicate', 'zeros')
 
@@ -148,6 +149,33 @@ def in_blocks(x: Tensor, block: int) -> Tensor:
     """(..., H, W) as (..., H / block, block, W / block, block); see :func:`block_mean`."""
     check_blocks(*x.shape[-2:], block)
     return x.unflatten(-1, (-1, block)).unflatten(-3, (-1, block))
+
+
+def resample(x_NCTHW: Tensor, places_NT2HW: Tensor) -> Tensor:
+    """Take every pixel from another place of its frame, bilinear; differentiable in ``x``.
+
+    Args:
+        x_NCTHW: clip of shape (N, C, T, H, W), floating point.
+        places_NT2HW: whole numbers of shape (N, T or 1, 2, H, W): row and column in 1/64 pixel,
+            inside the frame; see :func:`bdq_plugin.geometry.places_of`.
+
+    Returns:
+        Tensor of the same shape. Of whole numbers from 0 to 255 it is exact in float32.
+    """
+    height, width = x_NCTHW.shape[-2:]
+    y, x = (places_NT2HW[:, None, :, axis].long() for axis in (0, 1))
+    row, column = (y >> PLACE_BITS).clamp(max=height - 1), (x >> PLACE_BITS).clamp(max=width - 1)
+    below, beside = (row + 1).clamp(max=height - 1), (column + 1).clamp(max=width - 1)
+    down, right = ((at & (PLACE_UNIT - 1)).to(x_NCTHW) / PLACE_UNIT for at in (y, x))
+    flat = x_NCTHW.flatten(-2)
+
+    def pixels(row: Tensor, column: Tensor) -> Tensor:
+        index = (row * width + column).flatten(-2).expand_as(flat)
+        return flat.gather(-1, index).view_as(x_NCTHW)
+
+    upper = (1 - right) * pixels(row, column) + right * pixels(row, beside)
+    lower = (1 - right) * pixels(below, column) + right * pixels(below, beside)
+    return (1 - down) * upper + down * lower
 
 
 def spread_thresholds(num_levels: int) -> Tensor:

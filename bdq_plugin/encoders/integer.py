@@ -11,23 +11,31 @@ camera reads them too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from ..camera_form import CameraForm
 from .backends import runs_triton
 from .functional import count_below, in_blocks, separable_filter, temporal_difference
+from .geometry import move_pixels
 
 
 @torch.no_grad()
 def integer_codes(
-    form: CameraForm, frames_NCTHW: Tensor, noise_NCTHW: Tensor | None = None
+    form: CameraForm,
+    frames_NCTHW: Tensor,
+    noise_NCTHW: Tensor | None = None,
+    secrets: Sequence[bytes] | None = None,
 ) -> Tensor:
     """uint8 frames (N, C, T, H, W) to uint8 levels (N, C, T or T - 1, H / block, W / block).
 
     The noise of the dither, whole numbers in float32 shaped like the levels, can be given; None
-    draws it from torch's generator.
+    draws it from torch's generator, and likewise the secret of each clip's geometric dither.
     """
+    if form.geometry is not None:
+        frames_NCTHW = move_pixels(frames_NCTHW, form.geometry, secrets)
     plain = form.dither or noise_NCTHW is not None or form.block > 1 or form.magnitude
     if not plain and frames_NCTHW.dtype == torch.uint8 and runs_triton(frames_NCTHW):
         from .backends import triton  # slow to import

@@ -1,4 +1,9 @@
-"""Named encoders: the paper's, the released code's, ours, the ablation and the rivals."""
+"""Named encoders: the paper's, the released code's, ours, the ablation and the rivals.
+
+``blocks_noise``, ``blocks_geometry`` and ``blocks_noise_geometry`` put what hides people beside
+each other: coarse blocks with a dead zone, noise, a secret geometry. They work on frames whose
+sides are multiples of 8, and a block of 8 pixels is meant for frames of 48 x 64.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,12 @@ from .bdq import BDQEncoder
 _BDQ = dict(sigma=1.0, num_levels=16, hardness=5.0, mode='soft', range='clip')
 # A code close to the sign of the difference: a step of 0.2 of full intensity, a threshold at none.
 _SIGN = dict(sigma=3.0, mode='hard', range='fixed', range_limit=1.5)
+
+# Three levels of the mean difference of blocks of 8 x 8 pixels: little of how a person looks.
+_BLOCKS = dict(blur=False, block=8, num_levels=3, dead_zone=0.03, mode='hard', range='fixed')
+_NOISE = dict(dither=0.015)
+# By up to a quarter along each axis, and 6 of 48 pixels; the warp by up to 2 of them.
+_GEOMETRY = dict(geometric_dither=dict(stretch=0.25, shift=0.125, mirror=True, warp=0.04))
 
 
 def _parts(name: str) -> dict[str, Any]:
@@ -39,6 +50,10 @@ PRESETS: dict[str, tuple[type[ClipEncoder], dict[str, Any]]] = {
     'bdq_annealed': (BDQEncoder, dict(_BDQ, mode='annealed', range='fixed', range_limit=0.25)),
     'sign_16': (BDQEncoder, dict(_SIGN, num_levels=16)),
     'sign_2': (BDQEncoder, dict(_SIGN, num_levels=2)),
+    'blocks': (BDQEncoder, _BLOCKS),
+    'blocks_noise': (BDQEncoder, dict(_BLOCKS, **_NOISE)),
+    'blocks_geometry': (BDQEncoder, dict(_BLOCKS, **_GEOMETRY)),
+    'blocks_noise_geometry': (BDQEncoder, dict(_BLOCKS, **_NOISE, **_GEOMETRY)),
     **{name: (BDQEncoder, _parts(name)) for name in ('b', 'd', 'q', 'bd', 'bq', 'dq')},
     'pass_through': (PassThrough, {}),
     'ryoo_16': (Downsample, dict(factor=16)),

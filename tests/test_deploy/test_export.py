@@ -8,6 +8,7 @@ from bdq_plugin.deploy import StreamingEncoder, encode_clip
 from bdq_plugin.deploy.export import OPSET, FrameStep, SoftClip, export_encoder, export_program
 from bdq_plugin.deploy.streaming import draw_noise
 from bdq_plugin.encoders import BDQEncoder, build_encoder, load_state, save_encoder
+from bdq_plugin.geometry import Path
 from bdq_plugin.video.source import VideoSource
 from tests.test_deploy.conftest import moving_frames
 from tools import export as export_tool
@@ -173,6 +174,31 @@ def test_noise_about_a_dead_zone_is_an_input(levels, tmp_path):
         noise = draw_noise(generator, form, (3, 4, 3)).transpose(2, 0, 1).astype(np.float32)
         codes, state = run.run(None, dict(frame=frame, state=state, noise=noise))
         assert np.array_equal(codes, stream(frame))
+
+
+def test_places_of_a_geometric_dither_are_an_input(tmp_path):
+    encoder = BDQEncoder(
+        num_levels=3,
+        dead_zone=0.02,
+        mode='hard',
+        range='fixed',
+        block=2,
+        dither=0.01,
+        geometric_dither=dict(stretch=0.2, warp=0.05, redraw=3, change=2),
+    )
+    form, frames, secret = encoder.integer_form(), moving_frames(5, 6, 8), bytes(range(32))
+    run = session(export_encoder(encoder, tmp_path / 'step.onnx'))
+    assert [i.name for i in run.get_inputs()] == ['frame', 'state', 'noise', 'places']
+    stream = StreamingEncoder(form, seed=3, secret=secret)
+    generator, path = np.random.Generator(np.random.Philox(3)), Path(form.geometry, secret, 6, 8)
+    state = noise = np.zeros((3, 3, 4), np.float32)
+    for count, frame in enumerate(frames):
+        if count:
+            noise = draw_noise(generator, form, (3, 4, 3)).transpose(2, 0, 1).astype(np.float32)
+        inputs = dict(frame=frame, state=state, noise=noise, places=path.at(count))
+        codes, state = run.run(None, inputs)
+        expected = stream(frame)
+        assert count == 0 or np.array_equal(codes, expected)
 
 
 def test_mistakes(tmp_path, encoder, encoder_file, capsys):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import textwrap
@@ -123,6 +124,39 @@ def test_the_same_noise_gives_the_same_codes_in_torch(levels, compiled):
     quiet = StreamingEncoder(CameraForm.from_dict({**form.to_dict(), 'dither': 0.0}))
     quiet(frames[0])
     assert not np.array_equal(codes[0], quiet(frames[1]))
+
+
+STRENGTHS = dict(scale=0.1, stretch=0.25, rotation=8, shift=0.125, mirror=True, warp=0.04)
+
+
+@pytest.mark.parametrize('compiled', [True, False])
+@pytest.mark.parametrize('redraw', [dict(), dict(redraw=4, change=3)])
+@pytest.mark.parametrize('shape', [(1, 1), (1, 6, 3), (5, 1, 2), (24, 16, 3), (8, 12, 5)])
+def test_a_secret_gives_the_same_codes_in_torch(shape, redraw, compiled):
+    encoder = build_encoder('bdq_hard', geometric_dither=dict(STRENGTHS, **redraw))
+    form, secret = encoder.integer_form(), bytes(range(32))
+    assert form == CameraForm.from_dict(json.loads(json.dumps(form.to_dict())))
+    frames = np.random.default_rng(0).integers(0, 256, (9, *shape), np.uint8)
+    stream = StreamingEncoder(form, compiled=compiled, secret=secret)
+    codes = np.stack([code for frame in frames if (code := stream(frame)) is not None])
+    clip = torch.from_numpy(frames.reshape(9, *shape[:2], -1)).permute(3, 0, 1, 2)[None]
+    expected = integer_codes(form, clip, secrets=[secret])[0].permute(1, 2, 3, 0).numpy()
+    assert np.array_equal(codes, expected.reshape(codes.shape))
+
+
+def test_each_stream_has_a_secret_of_its_own_that_shows_nowhere():
+    form = build_encoder('bdq_hard', geometric_dither=STRENGTHS).integer_form()
+    frames = np.random.default_rng(0).integers(0, 256, (2, 24, 32, 3), np.uint8)
+    stream, found, secrets = StreamingEncoder(form), [], set()
+    for _ in range(3):
+        stream.reset()
+        found.append([stream(frame) for frame in frames][1])
+        secrets.add(stream._move._secret)
+    assert len(secrets) == 3
+    assert not any(np.array_equal(found[i], found[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    for secret in secrets:
+        told = f'{stream!r} {stream._move!r} {form!r} {json.dumps(form.to_dict())}'
+        assert secret.hex() not in told and repr(secret) not in told
 
 
 @pytest.mark.parametrize('compiled', [True, False])

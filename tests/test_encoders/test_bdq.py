@@ -1,17 +1,23 @@
 """The encoder as a whole: parity with the released code, batch independence, codes, thresholds."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
+from bdq_plugin import geometry as geometry_in_numpy
 from bdq_plugin.encoders import PRESETS, BDQEncoder, build_encoder
-from bdq_plugin.encoders.functional import block_mean
+from bdq_plugin.encoders.functional import block_mean, resample
+from bdq_plugin.encoders.geometry import draw_secrets, move_pixels, places_of_clips
 from bdq_plugin.encoders.integer import integer_block_mean
+from bdq_plugin.geometry import Geometry
 
 # Frames and blocks of a clip of two frames of two blocks.
 PLACES = [(0, 0), (0, 1), (1, 0), (1, 1)]
+# Of a geometric dither.
+STRENGTHS = dict(stretch=0.25, shift=0.125, mirror=True, warp=0.04)
 
 
 def clip(*shape, seed=0):
@@ -492,6 +498,81 @@ class TestDeadZone:
         state = build_encoder('bdq_hard', num_levels=3).state_dict()
         with pytest.raises(ValueError, match=r'dead_zone None there, 0\.03 here'):
             self.encoder(3).load_state_dict(state)
+
+
+class TestGeometricDither:
+    def test_a_clip_is_moved_as_a_whole_and_each_in_its_own_way(self):
+        torch.manual_seed(0)
+        still = clip(1, 3, 1, 24, 32).expand(3, 3, 4, 24, 32)
+        encoder = BDQEncoder(
+            blur=False, difference=False, quantization=False, geometric_dither=STRENGTHS
+        )
+        y = encoder(still)
+        assert torch.equal(y, y[:, :, :1].expand_as(y)), 'what stands still stays so'
+        assert not any(torch.equal(y[i], y[j]) for i in range(3) for j in range(i))
+        assert still.min() <= y.min() and y.max() <= still.max()
+
+    def test_training_equals_the_whole_number_form_but_for_rounding(self):
+        x = torch.randint(256, (1, 3, 3, 24, 32), generator=torch.Generator().manual_seed(0))
+        geometry = Geometry(**STRENGTHS, rotation=20, redraw=2, change=1)
+        torch.manual_seed(3)
+        secrets = draw_secrets(1)
+        places = places_of_clips(geometry, secrets, [0], 3, 24, 32)
+        moved = move_pixels(x.to(torch.uint8), geometry, secrets)
+        exact = resample(x.double(), places)
+        assert (moved - exact).abs().max() <= 0.5
+        plain = [
+            geometry_in_numpy.resample(pixels.permute(1, 2, 0).byte().numpy(), places_HW.numpy())
+            for pixels, places_HW in zip(x[0].transpose(0, 1), places[0], strict=True)
+        ]
+        assert np.array_equal(moved[0].permute(1, 2, 3, 0).numpy(), np.stack(plain))
+
+    def test_gradcheck(self):
+        encoder = BDQEncoder(quantization=False, geometric_dither=dict(scale=0.2, warp=0.1))
+        x = clip(1, 1, 2, 4, 5).double().requires_grad_()
+
+        def encode(x):
+            torch.manual_seed(0)
+            return encoder.double()(x)
+
+        assert gradcheck(encode, (x,))
+
+    def test_it_follows_torchs_generator(self):
+        encoder = build_encoder('bdq_hard', geometric_dither=dict(STRENGTHS, redraw=9))
+        x, found = clip(2, 3, 4, 16, 24), []
+        for seed in (0, 0, 1):
+            torch.manual_seed(seed)
+            found.append((encoder(x), encoder.codes(x)))
+        assert all(torch.equal(a, b) for a, b in zip(*found[:2], strict=True))
+        assert not any(torch.equal(a, b) for a, b in zip(*found[1:], strict=True))
+
+    def test_bad_parts(self):
+        with pytest.raises(ValueError, match=r"no \['zoom'\]: its parts are.*stretch"):
+            build_encoder('bdq_hard', geometric_dither=dict(zoom=1))
+
+
+class TestWhatHides:
+    """The presets of blocks, noise and geometry."""
+
+    @pytest.mark.parametrize('name', [name for name in PRESETS if name.startswith('blocks')])
+    def test_what_it_is_of(self, name):
+        encoder = build_encoder(name)
+        assert encoder.dither == (0.015 if 'noise' in name else 0)
+        assert (encoder.geometry is not None) == ('geometry' in name)
+        assert encoder.streamable and encoder.integer_form().num_levels == 3
+        assert sum(p.numel() for p in encoder.parameters()) <= 100
+        torch.manual_seed(0)
+        x = clip(2, 3, 4, 48, 64)
+        codes = encoder.codes(x)
+        assert codes.shape == (2, 3, 3, 6, 8) and codes.max() <= 2
+        same = torch.equal(codes, encoder.codes(x))
+        assert same == (name == 'blocks'), 'what draws gives another code each time'
+
+    def test_a_threshold_of_the_mean_difference(self):
+        x = torch.full((1, 1, 2, 8, 8), 100, dtype=torch.uint8)
+        for change, level in ((7, 1), (8, 2), (-7, 1), (-8, 0)):  # 0.03 is 7.65 of 255
+            x[0, 0, 1] = 100 + change
+            assert build_encoder('blocks').codes(x).item() == level
 
 
 class TestThresholds:
