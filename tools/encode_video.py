@@ -42,9 +42,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('encoder', help='file of a trained encoder, or its name in the zoo')
     parser.add_argument('source', help='video, folder of videos, camera index, or address')
-    parser.add_argument(
-        'output', nargs='+', help='files to make, or -; a folder if SOURCE is one'
-    )
+    parser.add_argument('output', nargs='+', help='files to make, or -; a folder if SOURCE is one')
     parser.add_argument(
         '--to',
         choices=[suffix[1:] for suffix in OUTPUT_SUFFIXES],

@@ -28,11 +28,11 @@ def flat_form(form: CameraForm) -> np.ndarray:
 
     Raises:
         ValueError: the encoder dithers (noise is the camera's to draw, from a source that nobody
-            can guess), averages blocks, or counts levels of the size of a value.
+            can guess), averages blocks, counts levels of the size of a value, or moves frames.
     """
-    if form.block > 1 or form.magnitude:
+    if form.block > 1 or form.magnitude or form.geometry is not None:
         raise ValueError(
-            'an encoder with blocks or with events has no form in C yet: use '
+            'an encoder with blocks, events or a geometric dither has no form in C yet: use '
             'bdq_plugin.deploy.StreamingEncoder'
         )
     if form.dither:

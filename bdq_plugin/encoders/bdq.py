@@ -71,7 +71,9 @@ class BDQEncoder(ClipEncoder):
         hardness=('quantize.hardness',),
     )
     unrecorded = ('backend',)
-    later: ClassVar[dict[str, Any]] = dict(block=1, dead_zone=None, step=None)
+    later: ClassVar[dict[str, Any]] = dict(
+        block=1, dead_zone=None, step=None, geometric_dither=None
+    )
 
     def __init__(
         self,

@@ -604,7 +604,7 @@ class TestThresholds:
 
 def test_parts_that_are_off_are_not_recorded():
     """Files and results of encoders without them describe the same encoder as before."""
-    later = {'block', 'dead_zone', 'step'}
+    later = {'block', 'dead_zone', 'step', 'geometric_dither'}
     assert not later & build_encoder('bdq_hard').config.keys()
     assert not later & BDQEncoder(block=1, dead_zone=None).config.keys()
     encoder = build_encoder('bdq_hard', block=8)
