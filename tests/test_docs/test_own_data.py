@@ -67,7 +67,7 @@ def test_commands(tmp_path, monkeypatch, capfd):
 
 
 def test_audit_is_the_command_that_is_left_out():
-    (line,) = (words for words in commands() if words[1].endswith('audit.py'))
+    (line,) = (words for words in commands() if words[1].endswith('/audit.py'))
     assert line[2:] == [
         '--encoder', 'bdq_hard_ixmas_take3', '--data', 'data/own/annotations.csv',
         '--hold-out', 'take',

@@ -188,6 +188,12 @@ def test_scale_averages_frames_down(make_clips: Callable) -> None:
     scaled = attacker._scaled(clips)[0][0]
     by_hand = nn.functional.avg_pool2d(clips.values[0][0].float(), 2)
     assert torch.allclose(scaled.float(), by_hand, atol=1e-3)
+    blocks = tuple(tuple(x[..., :6, :8] for x in encodings) for encodings in clips.values)
+    coarse = replace(clips, values=blocks)
+    attacker.check(coarse)
+    assert seen[1] == (24, 32)
+    enlarged = attacker._scaled(coarse)[0][0]
+    assert torch.equal(enlarged, blocks[0][0].repeat_interleave(4, -1).repeat_interleave(4, -2))
 
 
 @pytest.mark.parametrize(
