@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import mmaction
 import pytest
+import torch
 from mmengine.config import Config
 
 from bdq_plugin.engine import launch
@@ -128,11 +129,14 @@ class TestTest:
         self.run(trained, tmp_path, *flags, *arguments)
         assert [wait for _, wait in shown] == [0.5, 0.5]
 
-    def test_no_picture_of_a_person_unasked(self, trained, tmp_path, arguments):
-        folder = tmp_path / 'pictures'
+    def test_no_picture_of_a_person_unasked(self, tmp_path, arguments):
+        folder, of_clear = tmp_path / 'pictures', tmp_path / 'clear.pth'
         flags = ('--show-dir', str(folder), *arguments, 'encoder.preset=pass_through')
+        work_dir = ('--work-dir', str(tmp_path / 'work'))
+        runner = launch.build_runner(config_of(parse_test([DEMO, 'x.pth', *work_dir, *flags])))
+        torch.save(dict(state_dict=runner.model.state_dict()), of_clear)
         with pytest.raises(ValueError, match='shows the person'):
-            self.run(trained, tmp_path, *flags)
+            self.run(of_clear, tmp_path, *flags)
         assert not folder.exists()
 
     def test_a_config_without_a_hook_that_draws(self, tmp_path):
