@@ -94,7 +94,7 @@ class TestOneEncoder:
     )
     def test_another_file_is_refused(self, action, options, tmp_path, file, match):
         arguments = ['configs/bdq_demo_action.py', action / 'epoch_1.pth', '--work-dir', tmp_path]
-        with pytest.raises(ValueError, match=match):
+        with pytest.raises(SystemExit, match=match):
             command(test_tool, *arguments, **options, encoder_file=file)
 
     def test_what_is_named_beside_the_file(self, action, game, options, tmp_path):
@@ -102,12 +102,12 @@ class TestOneEncoder:
         file = {'encoder_file': game / 'encoder.json'}
         with pytest.warns(UserWarning, match="mode 'hard' there, 'soft' here, as was asked for"):
             command(test_tool, *arguments, **options, **file, **{'encoder.mode': 'soft'})
-        with pytest.raises(ValueError, match="mode 'hard' there, 'soft' here"):
+        with pytest.raises(SystemExit, match="mode 'hard' there, 'soft' here"):
             command(test_tool, *arguments, **options, **file, **{'encoder.preset': 'bdq'})
 
     def test_the_game_with_another_encoder_is_refused(self, game, synthetic_kth, tmp_path):
         arguments = ['configs/bdq_demo.py', game / 'epoch_1.pth', '--work-dir', tmp_path]
-        with pytest.raises(ValueError, match="mode 'hard' there, 'soft' here"):
+        with pytest.raises(SystemExit, match="mode 'hard' there, 'soft' here"):
             command(test_tool, *arguments, **small(synthetic_kth))
 
     def test_recognition(self, action, game, synthetic_kth, capsys):
