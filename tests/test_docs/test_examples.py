@@ -73,13 +73,15 @@ def test_an_attacker(synthetic_own, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['audit.py', *words])
     runpy.run_path(str(REPOSITORY / 'tools' / 'audit.py'), run_name='__main__')
     cells = [json.loads(path.read_text()) for path in (tmp_path / 'results').rglob('*.json')]
-    assert {cell['cell']['encoder'] for cell in cells} == {'bdq_hard', 'pass_through'}
+    assert {cell['cell']['encoder'] for cell in cells} == {'bdq_hard_untrained', 'pass_through'}
     for cell in cells:
         # Two actions of three people, the first take held out.
         assert len(cell['test']['identity']) == 6
         assert len(cell['attackers']['motion_map']['scores']) == 6
     said = capsys.readouterr().out
-    assert 'bdq_hard, hard\nA demonstration, not a measurement: there are 3 people.' in said
+    assert (
+        'bdq_hard_untrained, hard\nA demonstration, not a measurement: there are 3 people.' in said
+    )
     # Nothing says that anybody came on another day.
     assert 'clips of other days (a column session)' in said
 
