@@ -51,9 +51,9 @@ def test_audit_from_preset_to_table(arguments: list[str], tmp_path: Path, capsys
     folder = tmp_path / 'results' / 'tiny_kth' / 'subsequence'
     names = {path.relative_to(folder).as_posix() for path in folder.rglob('*.json')}
     # Clear video comes first: an attacker that fails there says nothing about a code.
-    cells = ('pass_through-soft', 'bdq-soft', 'bdq-hard')
+    cells = ('pass_through-soft', 'bdq_untrained-soft', 'bdq_untrained-hard')
     assert names == {f'fold1/{cell}-seed0-tiny.json' for cell in cells}
-    result = json.loads((folder / 'fold1' / 'bdq-hard-seed0-tiny.json').read_text())
+    result = json.loads((folder / 'fold1' / 'bdq_untrained-hard-seed0-tiny.json').read_text())
     assert result['panel']['frame']['recipe']['max_epochs'] == 1
     assert 'test shares with train' in capsys.readouterr().out
 
