@@ -50,8 +50,14 @@ class Staircase(nn.Module):
         self.mode, self.range = mode, range
         self.annealing = hardness, max(hardness, FINAL_HARDNESS)
         self.last_range: tuple[Tensor, Tensor] | None = None
-        # Floats only: MMEngine averages every buffer over the processes at the end of an epoch.
-        self.register_buffer('hardness', torch.tensor(float(hardness)))
+
+    def _keep(self, **numbers: float) -> None:
+        """Register numbers that no optimiser moves.
+
+        Floats only: MMEngine averages every buffer over the processes at the end of an epoch.
+        """
+        for name, number in numbers.items():
+            self.register_buffer(name, torch.tensor(float(number)))
 
     @property
     def num_levels(self) -> int:
@@ -152,8 +158,7 @@ class Quantizer(Staircase):
         if not low < high:
             raise ValueError(f'the range needs low < high, got low={low}, high={high}')
         self.thresholds = nn.Parameter(spread_thresholds(num_levels), requires_grad=learnable)
-        self.register_buffer('low', torch.tensor(float(low)))
-        self.register_buffer('high', torch.tensor(float(high)))
+        self._keep(low=low, high=high, hardness=hardness)
 
     @property
     def initial_thresholds(self) -> Tensor:
@@ -206,6 +211,7 @@ class DeadZoneQuantizer(Staircase):
         learnable: bool = True,
     ) -> None:
         super().__init__(mode, 'fixed', hardness)
+        self._keep(hardness=hardness)
         step = 2 * dead_zone if step is None else step
         check_dead_zone(num_levels, dead_zone, step)
         self._num_levels, self._start = num_levels, (dead_zone, step)
