@@ -18,7 +18,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from struct import pack, unpack
 from typing import Any
 
-from .encoder_file import read_encoder_file
+from .encoder_file import read_encoder_file, zoo_names
 from .geometry import Geometry
 
 KERNEL_SUM = 256
@@ -301,6 +301,12 @@ def load_form(source: str | os.PathLike) -> CameraForm:
         ) from error
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
         raise ValueError(f'{source}: {error}') from error
+
+
+def streaming_zoo() -> dict[str, CameraForm]:
+    """The zoo's encoders that have a form in whole numbers, by name."""
+    ranges = {name: read_encoder_file(name)['config'].get('range') for name in zoo_names()}
+    return {name: load_form(name) for name, kind in ranges.items() if kind == 'fixed'}
 
 
 def _form_of(document: dict[str, Any]) -> CameraForm:

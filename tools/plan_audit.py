@@ -16,6 +16,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from bdq_plugin import markdown
 from bdq_plugin.evaluation.statistics import Variances, expected_width
 
 
@@ -43,14 +44,13 @@ def table(people: Sequence[int], clips: Sequence[int], rate: float, spread: floa
     share = rate / 100
     variances = Variances(between=(spread / 100) ** 2, within=share * (1 - share))
     first = f'{clips[0]} test clips of each' if clips[0] > 1 else '1 test clip of each'
-    head = ' | '.join(['people', first, *map(str, clips[1:])])
-    lines = [f'| {head} |', '|---' * (len(clips) + 1) + '|']
+    rows = []
     for count in people:
         widths = [50 * expected_width(variances, count, each) for each in clips]
         # A share lies within 100 points: what is wider says nothing.
         shown = ['all' if width >= 50 else f'{width:.0f}' for width in widths]
-        lines.append(f'| {count} | {" | ".join(shown)} |')
-    return '\n'.join(lines)
+        rows.append([count, *shown])
+    return markdown.table(['people', first, *clips[1:]], rows)
 
 
 if __name__ == '__main__':

@@ -25,6 +25,13 @@ FILE_FORMATS = ('.onnx', '.pt2', '.h')
 OPSET = 18
 
 
+def extra_inputs(form: CameraForm) -> list[str]:
+    """What a step takes beyond frame and state, in this order."""
+    return [
+        name for name, present in dict(noise=form.dither, places=form.geometry).items() if present
+    ]
+
+
 class FrameStep(nn.Module):
     """One frame of a stream, in whole numbers that float32 holds exactly.
 
@@ -37,12 +44,7 @@ class FrameStep(nn.Module):
     def __init__(self, form: CameraForm) -> None:
         super().__init__()
         self.magnitude = form.magnitude
-        # Inputs beyond frame and state, in this order.
-        self.extra_inputs = [
-            name
-            for name, present in dict(noise=form.dither, places=form.geometry).items()
-            if present
-        ]
+        self.extra_inputs = extra_inputs(form)
         self.difference, self.padding, self.block = form.difference, form.padding, form.block
         self.thresholds = [float(threshold) for threshold in form.thresholds]
         kernel = torch.tensor(form.kernel, dtype=torch.float32)
@@ -119,16 +121,14 @@ def export_program(encoder: BDQEncoder, form: str) -> torch.export.ExportedProgr
     """
     if form not in FORMS:
         raise ValueError(f"unknown form '{form}': choose one of {FORMS}")
-    if not isinstance(encoder, BDQEncoder):
-        raise ValueError(f'{type(encoder).__name__} is a rival for audits and has no export')
+    _check_exportable(encoder)
     Dim = torch.export.Dim
     rows, columns, channels = Dim('rows'), Dim('columns'), Dim('channels', min=1)
     block = encoder.block
     # The sizes of frames are whole numbers of blocks.
     height, width = (rows, columns) if block == 1 else (block * rows, block * columns)
     if form == 'step':
-        form = encoder.integer_form()
-        module = FrameStep(form)
+        module = FrameStep(encoder.integer_form())
         frame = torch.zeros(6 * block, 8 * block, 3, dtype=torch.uint8)
         arguments = (frame, torch.zeros(3, 6, 8))
         state = {0: channels, 1: rows, 2: columns}
@@ -178,11 +178,10 @@ def export_encoder(encoder: BDQEncoder, path: str | os.PathLike, form: str = 'st
         torch.export.save(program, path)
         return path
     step = form == 'step'
-    extra = dict(noise=encoder.dither, places=encoder.geometry)
-    inputs = ['frame', 'state', *(name for name, present in extra.items() if present)]
+    inputs = ['frame', 'state', *extra_inputs(encoder.integer_form())] if step else ['clip']
     onnx_program = torch.onnx.export(
         program,
-        input_names=inputs if step else ['clip'],
+        input_names=inputs,
         output_names=['codes', 'new_state'] if step else ['encoded'],
         opset_version=OPSET,
         dynamo=True,
@@ -192,9 +191,13 @@ def export_encoder(encoder: BDQEncoder, path: str | os.PathLike, form: str = 'st
     return path
 
 
+def _check_exportable(encoder: object) -> None:
+    if not isinstance(encoder, BDQEncoder):
+        raise ValueError(f'{type(encoder).__name__} is a rival for audits and has no export')
+
+
 def _header(encoder: BDQEncoder, form: str) -> str:
     if form != 'step':
         raise ValueError(f"a header holds the form 'step', which cameras run, not '{form}'")
-    if not isinstance(encoder, BDQEncoder):
-        raise ValueError(f'{type(encoder).__name__} is a rival for audits and has no export')
+    _check_exportable(encoder)
     return form_header(encoder.integer_form())

@@ -11,12 +11,11 @@ import os
 
 import numpy as np
 
-from ..geometry import PLACE_BITS, SECRET_BYTES, Geometry, Path, resample
+from ..geometry import DRAW_BITS, PLACE_BITS, SECRET_BYTES, Geometry, Path, resample
 from .compilation import compiled
 
 LANE = 21
 HALF = 1 << 2 * PLACE_BITS - 1
-DRAW_BITS = 16
 
 
 class Mover:

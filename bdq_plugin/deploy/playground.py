@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..camera_form import load_form
+from ..camera_form import load_form, streaming_zoo
 from ..encoder_file import ZOO, read_encoder_file, zoo_names
 from .c_core import C_FOLDER, FORM_VERSION, flat_form
 
@@ -40,13 +40,13 @@ def playground_page(encoders: Sequence[str | os.PathLike] = ()) -> str:
     Raises:
         FileNotFoundError, ValueError: no such encoder, or one that cannot run as a stream.
     """
-    others = {} if encoders else {name: why for name in zoo_names() if (why := _refusal(name))}
-    names = encoders or [name for name in zoo_names() if name not in others]
+    names = encoders or list(streaming_zoo())
+    others = [] if encoders else [name for name in zoo_names() if name not in names]
     data = dict(
         version=FORM_VERSION,
         core=base64.b64encode(CORE.read_bytes()).decode(),
         encoders=[_described(name) for name in names],
-        others=others,
+        others=dict.fromkeys(others, 'its range is no fixed one'),
     )
     parts = dict(
         style=(WEB / 'page.css').read_text(),
@@ -58,11 +58,6 @@ def playground_page(encoders: Sequence[str | os.PathLike] = ()) -> str:
     for name, text in parts.items():
         page = page.replace(f'{{{{{name}}}}}', text)
     return page
-
-
-def _refusal(name: str) -> str | None:
-    document = read_encoder_file(name)
-    return None if document['config'].get('range') == 'fixed' else 'its range is no fixed one'
 
 
 def _described(source: str | os.PathLike) -> dict[str, Any]:

@@ -15,18 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..camera_form import UNITS, CameraForm, integer_kernel, load_form
-from ..encoder_file import read_encoder_file, zoo_names
+from ..camera_form import UNITS, CameraForm, integer_kernel, streaming_zoo
 from .c_core import C_FOLDER
 from .streaming import StreamingEncoder
 
 VECTORS = C_FOLDER / 'vectors.json'
-
-
-def streaming_zoo() -> dict[str, CameraForm]:
-    """The zoo's encoders that have a form in whole numbers, by name."""
-    ranges = {name: read_encoder_file(name)['config'].get('range') for name in zoo_names()}
-    return {name: load_form(name) for name, kind in ranges.items() if kind == 'fixed'}
 
 
 def _form(levels: int, *, limit: float = 0.25, **parts: Any) -> CameraForm:

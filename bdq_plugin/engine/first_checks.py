@@ -11,7 +11,7 @@ import re
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
+from ..datasets.annotations import shorten
 from ..safe_load import load_checkpoint
 from .heads import kinds_of
 from .loops import unwrap
-from .trained_for import check_trained_for
 from .workdir import WorkDirInUse
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
@@ -124,23 +124,49 @@ def check_testing(runner: Runner, checkpoint: str | os.PathLike) -> None:
             f'{runner.cfg.filename} has no test_dataloader, test_cfg and test_evaluator: '
             'there is nothing to test on'
         )
-    dataset = runner.test_loop.dataloader.dataset
-    check_trained_for(checkpoint, dataset.metainfo, kinds_of(runner.cfg.model))
+    dataset, document = runner.test_loop.dataloader.dataset, load_checkpoint(checkpoint)
+    _check_classes(document, checkpoint, dataset.metainfo, kinds_of(runner.cfg.model))
     check_labels(runner.model, dataset, 'test_dataloader')
-    check_weights(runner.model, checkpoint)
+    _check_weights(document, checkpoint, runner.model)
 
 
-def check_weights(model: nn.Module, checkpoint: str | os.PathLike) -> None:
+def _check_classes(
+    document: dict[str, Any],
+    checkpoint: str | os.PathLike,
+    metainfo: dict[str, Any],
+    kinds: Collection[str],
+) -> None:
+    """See that a checkpoint was trained for the classes of the data.
+
+    MMEngine loads any other and scores it by the places of their names.
+
+    Args:
+        document: what the checkpoint holds.
+        checkpoint: its file, for messages.
+        metainfo: of the data set that is tested.
+        kinds: what the model's heads tell apart: ``'classes'``, ``'subjects'``, ``'attributes'``.
+    """
+    trained = document.get('meta', {}).get('dataset_meta') or {}
+    for kind in sorted(kinds):
+        known, asked = trained.get(kind), metainfo.get(kind)
+        if known and asked and list(known) != list(asked):
+            raise ValueError(
+                f'{checkpoint} was trained to tell {kind} {shorten(list(known))}, but the data set '
+                f'has {shorten(list(asked))}: test it on data of the same {kind}, in the same '
+                'order, or train a network for these'
+            )
+
+
+def _check_weights(
+    document: dict[str, Any], checkpoint: str | os.PathLike, model: nn.Module
+) -> None:
     """See that a checkpoint holds every weight of a model, which MMEngine only warns of.
 
     Args:
+        document: what the checkpoint holds.
+        checkpoint: its file, for messages.
         model: in a distributed wrapper or not.
-        checkpoint: a file.
-
-    Raises:
-        FileNotFoundError, ValueError: no such file, or it is of another model.
     """
-    document = load_checkpoint(checkpoint)
     held = {
         name.removeprefix('module.'): tuple(getattr(value, 'shape', ()))
         for name, value in document.get('state_dict', document).items()

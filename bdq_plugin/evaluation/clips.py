@@ -184,12 +184,7 @@ def load_fold(
     Raises:
         ValueError: identity is not defined on this fold, or it has too few clips.
     """
-    datasets = build_datasets(dataset, protocol, fold)
-    audit = audit_datasets(datasets)
-    log(f'protocol {protocol}, fold {fold}\n{audit}')
-    attributes = 'gt_attributes' in datasets['test'][0]['data_samples']
-    check_fold(audit, protocol, fold, attributes)
-    check_people(datasets['train'], attributes)
+    datasets, audit, attributes = _checked(dataset, protocol, fold, log)
     metainfo = datasets['train'].metainfo
     decoded = {split: decode(datasets[split]) for split in ('train', 'test')}
     if attributes:
@@ -209,10 +204,23 @@ def check_folds(dataset: dict[str, Any], protocol: str, folds: Sequence[int]) ->
         folds: from 1.
     """
     for fold in folds:
-        datasets = build_datasets(dataset, protocol, fold)
-        attributes = 'gt_attributes' in datasets['test'][0]['data_samples']
-        check_fold(audit_datasets(datasets), protocol, fold, attributes)
-        check_people(datasets['train'], attributes)
+        _checked(dataset, protocol, fold)
+
+
+def _checked(
+    dataset: dict[str, Any],
+    protocol: str,
+    fold: int,
+    log: Callable[[str], None] = lambda line: None,
+) -> tuple[dict[str, Any], ProtocolAudit, bool]:
+    """Data sets of a fold that can be audited, its audit, and whether identities are attributes."""
+    datasets = build_datasets(dataset, protocol, fold)
+    audit = audit_datasets(datasets)
+    log(f'protocol {protocol}, fold {fold}\n{audit}')
+    attributes = 'gt_attributes' in datasets['test'][0]['data_samples']
+    check_fold(audit, protocol, fold, attributes)
+    check_people(datasets['train'], attributes)
+    return datasets, audit, attributes
 
 
 def check_fold(audit: ProtocolAudit, protocol: str, fold: int, attributes: bool = False) -> None:

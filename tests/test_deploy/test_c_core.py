@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bdq_plugin.camera_form import CameraForm, integer_kernel, load_form
+from bdq_plugin.camera_form import CameraForm, integer_kernel, load_form, streaming_zoo
 from bdq_plugin.deploy import StreamingEncoder
 from bdq_plugin.deploy.c_core import (
     C_FOLDER,
@@ -21,7 +21,7 @@ from bdq_plugin.deploy.c_core import (
     flat_form,
     form_header,
 )
-from bdq_plugin.deploy.vectors import VECTORS, cases, streaming_zoo
+from bdq_plugin.deploy.vectors import VECTORS, cases
 from bdq_plugin.encoders import build_encoder, load_encoder, save_encoder, zoo_names
 from tests.test_deploy.conftest import moving_frames
 from tests.test_deploy.test_streaming import whole_clip_codes

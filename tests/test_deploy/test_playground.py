@@ -17,11 +17,16 @@ import av
 import numpy as np
 import pytest
 
-from bdq_plugin.camera_form import CameraForm, integer_kernel, integer_thresholds, load_form
+from bdq_plugin.camera_form import (
+    CameraForm,
+    integer_kernel,
+    integer_thresholds,
+    load_form,
+    streaming_zoo,
+)
 from bdq_plugin.deploy import StreamingEncoder
 from bdq_plugin.deploy import playground as playground_module
 from bdq_plugin.deploy.playground import CORE, CORE_RECORD, playground_page, sources_digest
-from bdq_plugin.deploy.vectors import streaming_zoo
 from bdq_plugin.encoders import zoo_names
 from bdq_plugin.video.pixels import luma_of_rgb
 from tests.test_deploy.browser import Page, open_browser
