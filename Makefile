@@ -37,9 +37,10 @@ $(TOOLS)/.installed: requirements/tools.txt | $(STAMP)
 demo: $(STAMP)
 	$(RUN) tools/demo.py
 
-# Two tests at a time; one that fails is looked at with `.venv/bin/python -m pytest PATH::NAME`.
+# Two tests at a time, of one thread each; one that fails is looked at with
+# `.venv/bin/python -m pytest PATH::NAME`.
 test: $(STAMP)
-	$(RUN) -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist worksteal
 
 tables: $(STAMP)
 	$(RUN) tools/results_table.py

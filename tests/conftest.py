@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+import torch
 from mmengine.registry import init_default_scope
 
 import bdq_plugin  # noqa: F401  (mends the stack and registers before any test imports mmaction)
@@ -70,6 +72,17 @@ class SyntheticOwn(NamedTuple):
     root: Path
     annotation: Path
 
+    def options(self, annotation: Path | None = None) -> dict[str, Any]:
+        """Of a recipe for own videos: an epoch of three steps on these, or on other rows."""
+        ann_file = self.annotation if annotation is None else annotation
+        given = {'ann_file': str(ann_file), 'data_root': str(self.root), 'max_epochs': 1}
+        for split in ('train', 'val', 'test'):
+            loader = f'{split}_dataloader'
+            given[f'{loader}.batch_size'] = 4
+            given[f'{loader}.dataset.min_frames'] = 20
+            given[f'{loader}.dataset.pipeline.1.clip_len'] = 17
+        return given
+
 
 @pytest.fixture(scope='session')
 def synthetic_own(tmp_path_factory: pytest.TempPathFactory) -> SyntheticOwn:
@@ -79,6 +92,14 @@ def synthetic_own(tmp_path_factory: pytest.TempPathFactory) -> SyntheticOwn:
     annotation = root.parent / 'own.csv'
     prepare_folder(root, annotation, pattern='{action}/{subject}_{take}.mp4')
     return SyntheticOwn(root, annotation)
+
+
+@pytest.fixture(autouse=True)
+def threads_of_torch() -> Iterator[None]:
+    """A tool sets them for its process: no later test sums in another order for that."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)

@@ -19,14 +19,8 @@ EXAMPLES = REPOSITORY / 'docs' / 'examples'
 def run(synthetic_own, tmp_path):
     """Train an example for an epoch; give its metrics and what it wrote of itself."""
 
-    def run(name, annotation=synthetic_own.annotation):
-        options = {'ann_file': str(annotation), 'data_root': str(synthetic_own.root)}
-        options['max_epochs'] = 1
-        for split in ('train', 'val', 'test'):
-            loader = f'{split}_dataloader'
-            options[f'{loader}.batch_size'] = 4
-            options[f'{loader}.dataset.min_frames'] = 20
-            options[f'{loader}.dataset.pipeline.1.clip_len'] = 17
+    def run(name, annotation=None):
+        options = synthetic_own.options(annotation)
         cfg = load_config(str(EXAMPLES / name), options=options, work_dir=str(tmp_path / 'run'))
         metrics = train(cfg)
         return metrics, json.loads((tmp_path / 'run' / 'metrics.json').read_text()), cfg

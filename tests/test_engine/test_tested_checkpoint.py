@@ -16,14 +16,8 @@ RECIPE = str(REPOSITORY / 'configs' / 'bdq_own_cpu_action.py')
 
 def config(synthetic_own, work_dir, **options):
     """The small network on two actions of three people, an epoch of three steps."""
-    given = {'ann_file': str(synthetic_own.annotation), 'data_root': str(synthetic_own.root)}
-    given |= {'max_epochs': 1, 'model.backbone.channels': [8, 8, 8, 8, 8, 8]}
+    given = synthetic_own.options() | {'model.backbone.channels': [8, 8, 8, 8, 8, 8]}
     given['model.cls_head.in_channels'] = 8
-    for split in ('train', 'val', 'test'):
-        loader = f'{split}_dataloader'
-        given[f'{loader}.batch_size'] = 4
-        given[f'{loader}.dataset.min_frames'] = 20
-        given[f'{loader}.dataset.pipeline.1.clip_len'] = 17
     return load_config(RECIPE, options=given | options, work_dir=str(work_dir))
 
 
