@@ -1,7 +1,8 @@
 # make demo       the whole project on synthetic data, five minutes on two CPU cores
 # make test       every test
 # make tables     the tables of README and docs, anew from results/
-# make lint       style
+# make lint       style and spelling
+# make docs       site/: the documentation as web pages
 # make stress     docs/reliability.md's figures anew: KILLS=50 MUTANTS=5000 VIDEOS=FOLDER
 # make wheel      dist/: a wheel and a source distribution
 # make lock       requirements/*.txt anew from setup.py and requirements/*.in (UPGRADE=1: newest versions)
@@ -18,7 +19,7 @@ TOOLS := $(VENV)/tools
 LOCK := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.10 --no-python-downloads \
 	--generate-hashes --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: install demo test tables lint stress wheel lock licenses audit-deps clean
+.PHONY: install demo test tables lint docs stress wheel lock licenses audit-deps clean
 
 install: $(STAMP)
 
@@ -45,9 +46,14 @@ test: $(STAMP)
 tables: $(STAMP)
 	$(RUN) tools/results_table.py
 
-lint: $(STAMP)
+lint: $(TOOLS)/.installed
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(TOOLS)/bin/codespell
+
+# Strict: a link, an anchor or a name that leads nowhere is a failure. Nothing is imported.
+docs: $(TOOLS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(TOOLS)/bin/mkdocs build --strict --quiet
 
 # How often each thing is killed, how many damaged videos are read, and a folder of real ones.
 KILLS ?= 50
@@ -84,4 +90,4 @@ audit-deps: $(TOOLS)/.installed
 	$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/lock.txt
 
 clean:
-	rm -rf $(VENV) work_dirs/demo build dist *.egg-info
+	rm -rf $(VENV) work_dirs/demo build dist site *.egg-info

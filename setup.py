@@ -36,6 +36,8 @@ def deploy_requirements() -> list[str]:
 setup(
     name='bdq_plugin',
     version=version['__version__'],
+    license='Apache-2.0',
+    license_files=['LICENSE', 'NOTICE'],
     description='BDQ, a privacy-preserving video encoder, as a plug-in for MMAction2',
     long_description=(HERE / 'README.md').read_text(),
     long_description_content_type='text/markdown',

@@ -15,7 +15,7 @@ from .version import __version__
 __all__ = ['__version__']
 
 if registration.stack_is_installed():
-    __all__ += registration.PARTS
+    __all__.extend(registration.PARTS)
     registration.register_in_time()
 
 

@@ -21,7 +21,11 @@ from tools import licenses
 from .game import REPOSITORY
 
 SOURCES = ('bdq_plugin', 'configs', 'tools', 'requirements', 'tests')
-FILES = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'Makefile', 'README.md', 'model-index.yml')
+FILES = (
+    'setup.py', 'pyproject.toml', 'MANIFEST.in', 'Makefile', 'README.md', 'model-index.yml',
+    'mkdocs.yml', 'LICENSE', 'NOTICE', 'CHANGELOG.md', 'CITATION.cff', 'CONTRIBUTING.md',
+    '.pre-commit-config.yaml',
+)  # fmt: skip
 NAME = f'bdq_plugin-{bdq_plugin.__version__}'
 
 
@@ -67,6 +71,8 @@ def test_contents_of_the_wheel(wheel):
     tools = {name for name in _files('tools', '.py', '.sh') if '/stress/' not in name}
     assert {f'bdq_plugin/.mim/{name}' for name in recipes | tools} <= names
     assert _files('bdq_plugin', '.py', '.txt', '.json', '.c', '.h') <= names
+    for name in ('LICENSE', 'NOTICE'):
+        assert f'{NAME}.dist-info/licenses/{name}' in names
     others = {name for name in names if not name.startswith(('bdq_plugin/', f'{NAME}.dist-info/'))}
     assert not others and not any('__pycache__' in name for name in names)
 
@@ -85,6 +91,8 @@ def test_metadata(wheel):
     assert metadata['Version'] == bdq_plugin.__version__
     assert set(metadata['Requires-Python'].split(',')) == {'>=3.10', '<3.13'}
     needs = [line for line in metadata.get_all('Requires-Dist') if 'extra' not in line]
+    assert metadata['License'] == 'Apache-2.0'
+    assert metadata.get_all('License-File') == ['LICENSE', 'NOTICE']
     assert not [line for line in needs if '==' in line], 'a plug-in must leave room to others'
     # All that the code imports is named, not left to others to bring.
     imported = set()
