@@ -24,6 +24,7 @@ STUDIES = (
     'streaming',
     'writing',
     'packing',
+    'rates',
 )
 
 

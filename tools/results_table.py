@@ -3,7 +3,8 @@
 
 They stand between ``<!-- KIND:NAME -->`` and ``<!-- /KIND -->``:
 
-``table:NAME``       ``runs`` (of ``tools/reproduce_ixmas_cpu.sh``), ``verification``
+``table:NAME``       ``overview`` (README's), ``runs`` (of ``tools/reproduce_ixmas_cpu.sh``),
+                     ``verification``
                      (``tools/verify.py``), ``learning_curve`` (``tools/learning_curve.py``),
                      ``audit`` or a comparison of ``tools/compare.py``, these two also with
                      ``_attackers``, ``_controls`` or ``_differences`` behind it
@@ -26,6 +27,7 @@ from functools import cache
 from pathlib import Path
 
 from bdq_plugin.evaluation.learning_curve_study import learning_curve_table
+from bdq_plugin.evaluation.overview import overview_table
 from bdq_plugin.evaluation.pooling import PooledResult, pool
 from bdq_plugin.evaluation.results import read_results
 from bdq_plugin.evaluation.run_tables import runs_table
@@ -47,6 +49,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--runs', type=Path, default=results / 'ixmas_cpu')
     parser.add_argument('--verification', type=Path, default=results / 'verification')
     parser.add_argument('--learning-curve', type=Path, default=results / 'learning_curve')
+    rates = ROOT / 'benchmarks' / 'results' / 'rates.json'
+    parser.add_argument('--rates', type=Path, default=rates)
     parser.add_argument('--stress', type=Path, default=results / 'stress')
     parser.add_argument(
         '--file', type=Path, nargs='+', help='pages; by default README.md and those of docs/'
@@ -100,6 +104,8 @@ def makers_of(args: argparse.Namespace) -> dict[str, Callable[[str], object]]:
     def table(name: str) -> str:
         if name == 'runs':
             return runs_table(args.runs)
+        if name == 'overview':
+            return overview_table(rows(), kbit_s(args.rates))
         if name in STUDIES:
             return STUDIES[name](read_studies(getattr(args, name), name, *wanted))
         return make_table(name, rows())
@@ -111,6 +117,12 @@ def makers_of(args: argparse.Namespace) -> dict[str, Callable[[str], object]]:
         return figures.get(key, 'not measured')
 
     return dict(table=table, benchmark=benchmark_table, stress=figure)
+
+
+def kbit_s(path: Path) -> dict[str, float]:
+    """Kilobits a second by encoder, of ``python -m benchmarks.run rates``."""
+    rows = json.loads(path.read_text())['rows'] if path.is_file() else []
+    return {row['encoder']: row['kbit_s'] for row in rows}
 
 
 def benchmark_table(name: str) -> str:

@@ -169,20 +169,20 @@ def _cells(row: PooledResult, linked: int) -> list[str]:
     leak, action = row.leakage, row.action
     chosen, information, worst = row.chosen, row.information(), row.worst()
     accumulated = [a for a in row.accumulation((linked,)) if a.clips == linked] if linked else []
-    control = '' if leak.control is None else _percent(leak.control)
+    control = '' if leak.control is None else percent(leak.control)
     witness = '' if row.strongest in row.witnesses else '‡'
     return [
         row.encoder,
         row.output,
         f'{len(row.folds)} x {len(row.seeds)}',
-        '' if action is None else _percent(action.value),
+        '' if action is None else percent(action.value),
         _with_interval(leak) + witness,
         row.strongest,
-        '' if chosen is None else f'{_percent(chosen.value)}, {" and ".join(row.chosen_names)}',
+        '' if chosen is None else f'{percent(chosen.value)}, {" and ".join(row.chosen_names)}',
         control,
-        _percent(accumulated[0].value) if accumulated else '',
+        percent(accumulated[0].value) if accumulated else '',
         '' if information is None else f'{information.value:.2f}',
-        '' if worst is None else _percent(worst.value),
+        '' if worst is None else percent(worst.value),
     ]
 
 
@@ -195,11 +195,11 @@ def _most_linked(rows: Sequence[PooledResult]) -> int:
 def _attacker_cell(figure: Pooled | None, control_from: float) -> str:
     if figure is None:
         return ''
-    text = _percent(figure.value)
+    text = percent(figure.value)
     if figure.train_accuracy is not None:
-        text += f' ({_percent(figure.train_accuracy)})'
+        text += f' ({percent(figure.train_accuracy)})'
     if figure.value_of_all is not None:
-        text += f', all draws {_percent(figure.value_of_all)}'
+        text += f', all draws {percent(figure.value_of_all)}'
     if figure.converged < figure.runs:
         text += '†'
     if figure.control is not None and figure.control < control_from:
@@ -227,23 +227,22 @@ def _extras_table(rows: Sequence[PooledResult], name: str) -> list[str]:
 def _chance_cells(row: PooledResult, columns: int) -> list[str]:
     leak, action = row.leakage, row.action
     cells = ['chance / majority', '', '']
-    cells.append(
-        '' if action is None else f'{_percent(action.chance)} / {_percent(action.majority)}'
-    )
-    cells.append(f'{_percent(leak.chance)} / {_percent(leak.majority)}')
+    cells.append('' if action is None else f'{percent(action.chance)} / {percent(action.majority)}')
+    cells.append(f'{percent(leak.chance)} / {percent(leak.majority)}')
     return cells + [''] * (columns - len(cells))
 
 
 def _with_interval(figure: Pooled) -> str:
-    low, high = _percent(figure.interval.low), _percent(figure.interval.high)
-    return f'{_percent(figure.value)} ({low} to {high})'
+    low, high = percent(figure.interval.low), percent(figure.interval.high)
+    return f'{percent(figure.value)} ({low} to {high})'
 
 
 def estimate_cell(estimate: Estimate | LearningPoint) -> str:
     """A share and its interval, in per cent."""
-    low, high = _percent(estimate.interval.low), _percent(estimate.interval.high)
-    return f'{_percent(estimate.value)} ({low} to {high})'
+    low, high = percent(estimate.interval.low), percent(estimate.interval.high)
+    return f'{percent(estimate.value)} ({low} to {high})'
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share in per cent, of one digit behind the point."""
     return f'{100 * share:.1f}'

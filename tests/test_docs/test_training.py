@@ -1,4 +1,4 @@
-"""What README says of recipes and switches, run: every command, every option, every protocol."""
+"""What docs/training.md says of recipes and switches, run: every command, option, protocol."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from bdq_plugin.datasets.ixmas import IXMAS_ACTION_SETS, IXMAS_NUMBERED_ACTIONS, IXMAS_SUBJECTS
-from bdq_plugin.datasets.kth import KTH_ACTIONS
 from bdq_plugin.datasets.preparation import prepare_ixmas, prepare_kth
 from bdq_plugin.datasets.synthetic import make_kth
 from bdq_plugin.encoders import build_encoder, save_encoder
@@ -27,17 +25,17 @@ from bdq_plugin.engine.command_line import config_of, parse_test, parse_training
 from bdq_plugin.engine.launch import build_runner
 from bdq_plugin.engine.loops import unwrap
 from bdq_plugin.models import SmallConv2d, SmallConv3d
+from tests.game import REPOSITORY, interrupt
+from tests.ixmas_data import make_ixmas
 
-from .game import REPOSITORY, interrupt
-
-README = (REPOSITORY / 'README.md').read_text()
+PAGE = (REPOSITORY / 'docs' / 'training.md').read_text()
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 # ---------------------------------------------------------------------- where a user would stand
 @pytest.fixture(scope='module')
 def home(tmp_path_factory) -> Path:
-    """A folder with data where README's commands expect them, and encoders of finished games."""
+    """A folder with data where the page's commands expect them, and encoders of finished games."""
     root = tmp_path_factory.mktemp('home')
     kth, ixmas = root / 'data' / 'kth', root / 'data' / 'ixmas'
     make_kth(kth, subjects=1, scenarios=2, frames_per_sequence=32, size=(32, 24))
@@ -49,26 +47,12 @@ def home(tmp_path_factory) -> Path:
         with open(kth / '00sequences.txt', 'a') as file:
             file.write(index.replace('person01', person))
     prepare_kth(kth / 'videos', kth / 'annotations.csv', kth / '00sequences.txt')
-    make_kth(ixmas, subjects=2, scenarios=3, frames_per_sequence=8, size=(64, 48))
-    (ixmas / 'videos').rename(ixmas / 'raw')
-    for path in sorted((ixmas / 'raw').iterdir()):
-        for camera in (0, 1):
-            shutil.copy(path, path.with_name(ixmas_name(path.stem, camera)))
-        path.unlink()
+    make_ixmas(ixmas)
     prepare_ixmas(ixmas / 'raw', ixmas / 'annotations.csv')
     for game in ('bdq_kth', 'bdq_ixmas', 'bdq_ixmas_cpu', 'demo/bdq'):
         (root / 'work_dirs' / game).mkdir(parents=True)
         save_encoder(build_encoder('bdq'), root / 'work_dirs' / game / 'encoder.json')
     return root
-
-
-def ixmas_name(stem: str, camera: int) -> str:
-    """A synthetic video of KTH, under a name of IXMAS."""
-    person, action, take, _ = stem.split('_')
-    subject = IXMAS_SUBJECTS[int(person.removeprefix('person')) - 1]
-    action = IXMAS_ACTION_SETS['six'][KTH_ACTIONS.index(action)]
-    number = IXMAS_NUMBERED_ACTIONS.index(action) + 1
-    return f'{subject}{take[-1]}_{number:02d}_{action}_cam{camera}_frames_0000_0031.avi'
 
 
 @pytest.fixture(autouse=True)
@@ -144,8 +128,8 @@ def one_iteration(cfg: Config) -> Runner:
 
 # ---------------------------------------------------------------------- its commands
 def commands(program: str) -> list[list[str]]:
-    """The arguments of a program in README's blocks of shell commands."""
-    blocks = re.findall(r'```bash\n(.*?)```', README, re.DOTALL)
+    """The arguments of a program in the page's blocks of shell commands."""
+    blocks = re.findall(r'```bash\n(.*?)```', PAGE, re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     found = [shlex.split(line, comments=True) for line in lines if program in line]
     return [words[words.index(program) + 1 :] for words in found]
@@ -160,7 +144,7 @@ def test_there_are_commands():
 
 @pytest.mark.parametrize('arguments', TRAININGS, ids=lambda words: Path(words[0]).stem)
 def test_a_command_trains(arguments, tmp_path):
-    """As it stands: recipe, data and encoder are where README has put them."""
+    """As it stands: recipe, data and encoder are where the page has put them."""
     cfg = config_of(parse_training([*arguments, '--work-dir', str(tmp_path)]))
     runner = one_iteration(shrunk(cfg))
     assert runner.message_hub.get_info('max_epochs') == cfg.train_cfg.max_epochs
@@ -214,7 +198,7 @@ def test_reproduction_of_ixmas(tmp_path):
 # ---------------------------------------------------------------------- its options
 def table(heading: str) -> list[list[str]]:
     """The cells of the table whose first column has this heading."""
-    lines = README[README.index(f'| {heading} |') :].splitlines()
+    lines = PAGE[PAGE.index(f'| {heading} |') :].splitlines()
     rows = []
     for line in lines[2:]:
         if not line.startswith('|'):
@@ -423,10 +407,10 @@ def test_a_protocol_by_switch(family, protocol, fold):
 
 # ---------------------------------------------------------------------- another backbone
 def test_its_recipe_of_another_backbone(tmp_path):
-    """README shows configs/bdq_kth_slowonly.py, and it is what it says."""
-    section = README[README.index('### Another backbone') :]
+    """The page shows configs/bdq_kth_slowonly.py, and it is what it says."""
+    section = PAGE[PAGE.index('## Another backbone') :]
     code = re.search(r'```python\n(.*?)```', section, re.DOTALL)[1]
-    path = REPOSITORY / 'configs' / 'shown_in_readme.py'
+    path = REPOSITORY / 'configs' / 'shown_on_a_page.py'
     try:
         path.write_text(code)
         shown = Config.fromfile(path)

@@ -209,9 +209,9 @@ def test_the_encoder_learns_beside_tsm(build):
     assert len(owned) == len(set(owned)) == len(list(runner.model.parameters()))
 
 
-def test_the_child_config_of_readme(tmp_path):
-    readme = (REPOSITORY / 'README.md').read_text()
-    (block,) = re.findall(r"```python\n(_base_ = 'mmaction::.*?)```", readme, re.DOTALL)
+def test_the_child_config_of_the_page(tmp_path):
+    page = (REPOSITORY / 'docs' / 'training.md').read_text()
+    (block,) = re.findall(r"```python\n(_base_ = 'mmaction::.*?)```", page, re.DOTALL)
     path = tmp_path / 'child.py'
     path.write_text(block)
     cfg = Config.fromfile(path)
