@@ -13,6 +13,7 @@ from bdq_plugin.encoders import zoo_names
 from bdq_plugin.environment import PACKAGES
 
 from .game import REPOSITORY
+from .test_docs.blocks import commands
 
 
 def text_of(name: str) -> str:
@@ -74,6 +75,7 @@ def env(*options: str, code: str = '') -> str:
 
 
 def test_env():
+    assert commands('CONTRIBUTING.md') == [['python', '-m', 'bdq_plugin', 'env']]
     printed = env()
     assert f'version              {bdq_plugin.__version__}' in printed
     assert f'mmaction2            {locked("mmaction2", "lock.txt")}' in printed

@@ -167,12 +167,17 @@ class PooledResult:
         return next((v for v in self.networks.values() if v.target == 'action'), None)
 
     def accumulation(self, sizes: Sequence[int] = SIZES) -> list[Accumulation]:
-        """Accuracy of the strongest attacker when k clips are known to be of one person."""
+        """Accuracy of the strongest attacker when k clips are known to be of one person.
+
+        Sizes that some person has not clips enough for are left out.
+        """
         if self.answers is None:
             return []
         answers = self.answers
         most = most_linkable(answers.labels, answers.strata)
         fitting = [size for size in sizes if size <= most]
+        if not fitting:
+            return []
         return accumulate(answers.log_probs, answers.labels, answers.strata, fitting)
 
     def information(self) -> Estimate | None:

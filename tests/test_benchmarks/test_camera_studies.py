@@ -2,7 +2,9 @@
 
 import json
 
-from benchmarks import harness, packing, run, streaming, writing
+import pytest
+
+from benchmarks import harness, packing, rates, run, streaming, writing
 
 
 def test_targets_were_met_where_the_results_come_from():
@@ -39,3 +41,15 @@ def test_packing_of_one_real_video(real_data):
     rates = row['codes_kbit_s']
     assert rates['bdq context'] < rates['bdq lzma'] < row['raw_kbit_s']
     assert f'| {row["video"]} | bdq_hard |' in packing.table(document)
+
+
+def test_rates_of_three_real_clips(real_data, tmp_path):
+    folder = real_data / 'ixmas' / 'original_samples'
+    document = rates.study(quick=True, folder=folder)
+    found = {row['encoder']: row['kbit_s'] for row in document['rows']}
+    # Two levels need fewer bits than sixteen, and a mean of 64 pixels fewer than each of them.
+    assert found['blocks_untrained'] < found['sign_2_untrained'] < found['bdq_hard_untrained']
+    assert document == rates.study(quick=True, folder=folder), 'noise and geometry are of a seed'
+    assert f'| blocks_untrained | {found["blocks_untrained"]} |' in rates.table(document)
+    with pytest.raises(FileNotFoundError, match='no videos in'):
+        rates.study(folder=tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -23,6 +24,7 @@ from bdq_plugin.deploy.c_core import (
 )
 from bdq_plugin.deploy.vectors import VECTORS, cases
 from bdq_plugin.encoders import build_encoder, load_encoder, save_encoder, zoo_names
+from tests.game import REPOSITORY
 from tests.test_deploy.conftest import moving_frames
 from tests.test_deploy.test_streaming import whole_clip_codes
 from tools import export as export_tool
@@ -243,6 +245,21 @@ def test_a_camera_with_its_encoder_as_header(compiler, tmp_path, capsys):
     done = subprocess.run([camera], input=frames.tobytes(), capture_output=True, check=True)
     expected = whole_clip_codes(load_encoder('bdq_hard_ixmas_take3'), frames)
     assert done.stdout == expected.tobytes()
+
+
+def test_the_program_of_the_page(compiler, tmp_path):
+    """That of docs/deploy.md, with a camera that has no frame."""
+    page = (REPOSITORY / 'docs' / 'deploy.md').read_text()
+    outside, inside = re.search(r'```c\n(.*?)(bdq_stream stream;.*?)```', page, re.DOTALL).groups()
+    (tmp_path / 'bdq_form.h').write_text(form_header(load_form('bdq_hard_ixmas_take3')))
+    camera = (
+        'static uint8_t frame[480 * 640 * 3], codes[480 * 640 * 3];\n'
+        'static int read_frame(uint8_t *pixels) { return pixels != frame; }\n'
+        'static void send(const uint8_t *levels) { (void)levels; }\n'
+    )
+    (tmp_path / 'page.c').write_text(f'{outside}{camera}int main(void) {{\n{inside}return 0;\n}}\n')
+    done = subprocess.run([build(compiler, tmp_path / 'page.c', tmp_path)])
+    assert done.returncode == 0
 
 
 def test_what_has_no_header(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""docs/examples: each trains for an epoch on a tiny folder of synthetic videos."""
+"""docs/extend.md: each example of it, in docs/examples, on a tiny folder of synthetic videos."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import sys
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from bdq_plugin.engine.launch import load_config, train
 from tests.game import REPOSITORY
+
+from .blocks import blocks, commands
 
 EXAMPLES = REPOSITORY / 'docs' / 'examples'
 
@@ -26,6 +29,18 @@ def run(synthetic_own, tmp_path):
         return metrics, json.loads((tmp_path / 'run' / 'metrics.json').read_text()), cfg
 
     return run
+
+
+def test_the_page_shows_these():
+    """What its commands name is what is run below."""
+    files = [w for words in commands('docs/extend.md') for w in words if w.endswith('.py')]
+    shown = [file.rpartition('/')[2] for file in files if file.startswith('docs/examples/')]
+    assert shown == ['own_privacy_label.py', 'own_encoder_config.py', 'own_attacker_panel.py',
+                     'another_recognizer.py']  # fmt: skip
+    (block,) = (block for block in blocks('docs/extend.md') if block.language == 'python')
+    example = Config.fromfile(EXAMPLES / 'own_privacy_label.py')
+    for key, value in Config.fromstring(block.text, '.py').items():
+        assert example[key].dataset.privacy == value.dataset.privacy
 
 
 def test_another_privacy_label(run, synthetic_own, tmp_path):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import runpy
-import shlex
 import sys
 
 import pytest
 
 from bdq_plugin.datasets.annotations import read_annotations
 from tests.game import REPOSITORY
+
+from .blocks import commands
 
 PAGE = (REPOSITORY / 'docs' / 'own_data.md').read_text()
 # What makes a command quick.
@@ -22,19 +22,12 @@ QUICK = {
 }
 
 
-def commands():
-    """The command lines of the page, in their order, as lists of words."""
-    blocks = re.findall(r'^```bash\n(.*?)^```', PAGE, re.DOTALL | re.MULTILINE)
-    lines = '\n'.join(blocks).replace('\\\n', ' ').splitlines()
-    return [shlex.split(line) for line in lines if line.strip()]
-
-
 def test_commands(tmp_path, monkeypatch, capfd):
     for name in ('tools', 'bdq_plugin'):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     monkeypatch.chdir(tmp_path)
     ran = []
-    for python, tool, *arguments in commands():
+    for python, tool, *arguments in commands('docs/own_data.md'):
         assert python == 'python'
         name = tool.rpartition('/')[2]
         if name == 'audit.py':
@@ -67,7 +60,7 @@ def test_commands(tmp_path, monkeypatch, capfd):
 
 
 def test_audit_is_the_command_that_is_left_out():
-    (line,) = (words for words in commands() if words[1].endswith('/audit.py'))
+    (line,) = (words for words in commands('docs/own_data.md') if words[1].endswith('/audit.py'))
     assert line[2:] == [
         '--encoder', 'bdq_hard_ixmas_take3', '--data', 'data/own/annotations.csv',
         '--hold-out', 'take',
@@ -75,7 +68,9 @@ def test_audit_is_the_command_that_is_left_out():
 
 
 def test_widths_of_intervals(monkeypatch, capsys):
-    (words,) = (words for words in commands() if words[1].endswith('plan_audit.py'))
+    (words,) = (
+        words for words in commands('docs/own_data.md') if words[1].endswith('plan_audit.py')
+    )
     monkeypatch.setattr(sys, 'argv', words[1:])
     runpy.run_path(str(REPOSITORY / words[1]), run_name='__main__')
     table = capsys.readouterr().out
