@@ -51,9 +51,10 @@ lint: $(TOOLS)/.installed
 	$(RUN) -m ruff format --check .
 	$(TOOLS)/bin/codespell
 
-# Strict: a link, an anchor or a name that leads nowhere is a failure. Nothing is imported.
+# Strict: a link, an anchor or a name that leads nowhere is a failure (not with --quiet, which does
+# not see them). Nothing is imported.
 docs: $(TOOLS)/.installed
-	NO_MKDOCS_2_WARNING=1 $(TOOLS)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(TOOLS)/bin/mkdocs build --strict
 
 # How often each thing is killed, how many damaged videos are read, and a folder of real ones.
 KILLS ?= 50

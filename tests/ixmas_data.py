@@ -10,12 +10,12 @@ from bdq_plugin.datasets.kth import KTH_ACTIONS
 from bdq_plugin.datasets.synthetic import make_kth
 
 
-def make_ixmas(root: Path, frames: int = 8) -> Path:
-    """Two people, three takes, two cameras of each; the folder of the videos, ``root/raw``."""
+def make_ixmas(root: Path, frames: int = 8, cameras: int = 2) -> Path:
+    """Two people, three takes, each from some cameras; the folder of the videos, ``root/raw``."""
     make_kth(root, subjects=2, scenarios=3, frames_per_sequence=frames, size=(64, 48))
     (root / 'videos').rename(root / 'raw')
     for path in sorted((root / 'raw').iterdir()):
-        for camera in (0, 1):
+        for camera in range(cameras):
             shutil.copy(path, path.with_name(_name(path.stem, camera)))
         path.unlink()
     return root / 'raw'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import shutil
 import stat
@@ -171,6 +172,15 @@ def test_commands_of_several_processes(program):
             assert parse_test([config, others[0]]).checkpoint == others[0]
         assert config_of(parse_training([config])).model
         assert others[-1] == '4'
+
+
+def test_kth_is_prepared(tmp_path, monkeypatch):
+    ((videos, option, out),) = commands('tools/data/kth/prepare.py')
+    assert option == '--out' and Path(out).is_file(), 'the recipes read it there'
+    path = tmp_path / 'annotations.csv'
+    monkeypatch.setattr('sys.argv', ['prepare.py', videos, option, str(path)])
+    runpy.run_path(str(REPOSITORY / 'tools/data/kth/prepare.py'), run_name='__main__')
+    assert path.read_text() == Path(out).read_text()
 
 
 def test_reproduction_of_ixmas(tmp_path):

@@ -62,7 +62,7 @@ def test_encode_a_clip(home, monkeypatch, capsys):
 
 
 def test_train_on_ixmas(home, monkeypatch, capsys):
-    make_ixmas(home / 'data' / 'ixmas', frames=16)
+    make_ixmas(home / 'data' / 'ixmas', frames=16, cameras=1)
     run(monkeypatch, home, 'train_ixmas.py', '--max-epochs', '1')
     said = capsys.readouterr().out
     assert 'action: ' in said and 'no evidence of privacy' in said
