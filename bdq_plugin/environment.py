@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module, metadata
 from pathlib import Path
 
@@ -88,9 +88,9 @@ def _version(name: str) -> str | None:
 
 def _machine() -> Iterator[tuple[str, str]]:
     yield 'system', platform.platform()
-    yield 'processor', f'{_processor()}, {len(os.sched_getaffinity(0))} of {os.cpu_count()} cores'
-    yield 'memory', f'{os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30:.1f} GiB'
-    yield 'GPU', _gpus()
+    yield 'processor', f'{_processor()}, {_known(_cores)} of {os.cpu_count()} cores'
+    yield 'memory', _known(_memory)
+    yield 'GPU', _known(_gpus)
     yield 'C compiler', shutil.which(os.environ.get('CC', 'cc')) or 'none'
 
 
@@ -103,13 +103,24 @@ def _processor() -> str:
     return next(names, platform.processor() or platform.machine())
 
 
+def _cores() -> str:
+    return str(len(os.sched_getaffinity(0)))
+
+
+def _memory() -> str:
+    return f'{os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30:.1f} GiB'
+
+
 def _gpus() -> str:
+    cuda = import_module('torch').cuda
+    return ', '.join(map(cuda.get_device_name, range(cuda.device_count()))) or 'none'
+
+
+def _known(find_out: Callable[[], str]) -> str:
     try:
-        cuda = import_module('torch').cuda
-        names = [cuda.get_device_name(i) for i in range(cuda.device_count())]
+        return find_out()
     except Exception as error:  # an installation that is broken is what a report is about
         return f'unknown: {type(error).__name__}: {error}'
-    return ', '.join(names) or 'none'
 
 
 def _settings() -> Iterator[tuple[str, str]]:

@@ -46,7 +46,7 @@ def test_versions_have_their_changes():
 
 def test_notice_names_every_picture_of_recordings_and_the_lists():
     notice = text_of('NOTICE')
-    made_by_us = {'accumulation.png'}
+    made_by_us = {'accumulation.png', 'learning_curve.png'}
     pictures = (REPOSITORY / 'docs' / 'images').glob('*.*')
     shown = {path.name for path in pictures if path.suffix != '.svg'}
     lists = {path.name for path in (REPOSITORY / 'bdq_plugin/datasets/index').iterdir()}
