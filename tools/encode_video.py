@@ -9,8 +9,8 @@
 
 Outputs: ``.bdq`` packed codes, ``.mkv`` lossless codes in any player, ``.mp4``, ``.ts`` and
 ``.mjpeg`` for viewing alone. ``-`` is standard output, and messages then go to standard error; an
-address (rtsp, http, https, tcp, udp) is one that takes a stream. Both are H.264 as ``.ts``, or
-with ``--codec mjpeg`` as ``.mjpeg``.
+address (rtsp, http, https, tcp, udp) is one that takes a stream. Both are H.264 as ``.ts``, with
+``--codec mjpeg`` as ``.mjpeg``, and with ``--codec bdq`` packed codes.
 Nothing but codes and their relative times is written: see docs/deploy.md.
 """
 
@@ -86,7 +86,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         '--reconnect', action='store_true', help='open an address or a camera anew when it is gone'
     )
     parser.add_argument(
-        '--codec', choices=STREAM_CODECS, default='h264', help='of - and of addresses'
+        '--codec', choices=(*STREAM_CODECS, 'bdq'), default='h264', help='of - and of addresses'
     )
     parser.add_argument('--chunk-frames', type=int, default=30, help='frames a chunk of .bdq')
     parser.add_argument('--compression', choices=COMPRESSIONS, help='of .bdq (default: zstd)')
@@ -132,7 +132,7 @@ def encode_one(
     stop: Event,
     overwrite: bool,
 ) -> None:
-    check_outputs(source, outputs, overwrite)
+    check_outputs(source, outputs, overwrite, args.codec)
     refuse_codes(source)
     summary = EncodingSummary()
     try:

@@ -16,11 +16,11 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from ..camera_form import CameraForm
-from ..video.container import VideoError, decode, open_file, public_name, reason_of
+from ..video.container import VideoError, decode, open_file, reason_of
 from ..video.extent import missing_bytes
 from ..video.source import SourceError
 from .packed import MAGIC, MAX_VALUES, PackedReader
-from .sinks import STANDARD_OUTPUT, StandardOutput, is_stream, open_sink, scheme_of
+from .sinks import STANDARD_OUTPUT, StandardOutput, is_stream, open_sink, scheme_of, shown
 
 # Of streams for looking at: H.264, or a JPEG a frame.
 STREAM_CODECS = ('h264', 'mjpeg')
@@ -195,7 +195,7 @@ class CodesVideoWriter:
         try:
             self._container.close()
             if self._sink:
-                self._sink.finish()
+                self._sink.close()
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
 
@@ -209,7 +209,7 @@ class CodesVideoWriter:
         if self._streamed:
             return OSError(
                 getattr(error, 'errno', None) or errno.EIO,
-                f'cannot send to {public_name(self.name)} ({reason_of(error)}) after {self.frames} '
+                f'cannot send to {shown(self.name)} ({reason_of(error)}) after {self.frames} '
                 'frames: does somebody listen there?',
             )
         kept = (

@@ -21,7 +21,7 @@ from .background import BackgroundWriter
 from .codes_video import CodesVideoWriter, holds_codes
 from .packed import PackedWriter
 from .scaling import resize
-from .sinks import ADDRESSES, is_address, is_stream
+from .sinks import ADDRESSES, is_address, is_stream, scheme_of
 from .streaming import StreamingEncoder
 from .watchdog import Watchdog
 
@@ -100,15 +100,18 @@ def open_writer(
     """The writer that an output's name asks for: by its suffix, ``-``, or an address.
 
     Args:
-        codec: of ``-`` and addresses, see :class:`CodesVideoWriter`.
+        codec: of ``-`` and addresses: ``'bdq'`` for packed codes, or see :class:`CodesVideoWriter`.
         **packed: ``chunk_frames`` and ``compression`` of :class:`PackedWriter`.
     """
-    if not is_address(path) and Path(path).suffix.lower() == '.bdq':
+    if codec == 'bdq' if is_stream(path) else Path(path).suffix.lower() == '.bdq':
         return PackedWriter(path, form, shape, frame_rate=frame_rate, **packed)
+    codec = 'h264' if codec == 'bdq' else codec  # of a file, which has its own
     return CodesVideoWriter(path, form, shape, frame_rate=frame_rate, codec=codec)
 
 
-def check_outputs(source: str, outputs: Iterable[str | os.PathLike], overwrite: bool) -> None:
+def check_outputs(
+    source: str, outputs: Iterable[str | os.PathLike], overwrite: bool, codec: str = 'h264'
+) -> None:
     """Refuse outputs without a known suffix, given twice, there already, or the source itself.
 
     Raises:
@@ -120,6 +123,11 @@ def check_outputs(source: str, outputs: Iterable[str | os.PathLike], overwrite: 
             if name in seen:
                 shown = public_name(name) if is_address(name) else 'standard output (-)'
                 raise ValueError(f'{shown} is given twice: name it once')
+            if codec == 'bdq' and scheme_of(name) in ('rtsp', 'udp'):
+                raise ValueError(
+                    f'{public_name(name)}: packed codes go to standard output, tcp:// or http://, '
+                    'where every byte arrives'
+                )
             seen.add(name)
             continue
         if '://' in name:

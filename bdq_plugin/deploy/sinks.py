@@ -7,6 +7,7 @@ longer.
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -20,14 +21,15 @@ _DATAGRAM = 7 * 188
 
 
 class StandardOutput:
-    """Standard output as PyAV writes to it, without a buffer that would outlive an error.
+    """Standard output as a file, without a buffer that would outlive an error.
 
     Attributes:
         bytes_written (int): size of what has left.
+        closed (bool): whether :meth:`close` was called.
     """
 
     def __init__(self) -> None:
-        self.bytes_written = 0
+        self.bytes_written, self.closed = 0, False
 
     def write(self, data: bytes) -> int:
         """All of the data, or OSError."""
@@ -37,8 +39,22 @@ class StandardOutput:
             rest, self.bytes_written = rest[done:], self.bytes_written + done
         return len(data)
 
-    def finish(self) -> None:
-        """Nothing follows."""
+    def close(self) -> None:
+        """Nothing follows. Safe to call again.
+
+        Raises:
+            OSError: whoever listened did not take all of it.
+        """
+        if not self.closed:
+            self.closed = True
+            self._end()
+
+    def truncate(self, size: int) -> int:
+        """What has left cannot be taken back: OSError."""
+        raise OSError(errno.ESPIPE, 'a stream has no length')
+
+    def _end(self) -> None:
+        pass
 
     def _send(self, rest: memoryview) -> int:
         return os.write(1, rest)
@@ -70,7 +86,7 @@ class Socket(StandardOutput):
         else:
             self._socket = socket.create_connection(place, timeout)
 
-    def finish(self) -> None:
+    def _end(self) -> None:
         self._socket.close()
 
     def _send(self, rest: memoryview) -> int:
@@ -103,12 +119,8 @@ class Http(StandardOutput):
             self._connection.putheader('Authorization', f'Basic {secret}')
         self._connection.endheaders()
 
-    def finish(self) -> None:
-        """End the body, and look at the server's answer.
-
-        Raises:
-            OSError: it is no success.
-        """
+    def _end(self) -> None:
+        """End the body; an answer of the server's that is no success is an error."""
         try:
             self._connection.send(b'0\r\n\r\n')
             answer = self._connection.getresponse()
@@ -150,6 +162,14 @@ def is_address(name: str | os.PathLike) -> bool:
 def is_stream(name: str | os.PathLike) -> bool:
     """Whether an output is no file: an address, or standard output."""
     return os.fspath(name) == STANDARD_OUTPUT or is_address(name)
+
+
+def shown(name: str | os.PathLike) -> str:
+    """An output's name for messages, without what only the other side may know."""
+    if not is_address(name):
+        return 'standard output' if is_stream(name) else os.fspath(name)
+    address = urlsplit(os.fspath(name))
+    return f'{address.scheme}://{address.netloc.rpartition("@")[2]}{address.path}'
 
 
 def open_sink(name: str, timeout: float) -> StandardOutput | None:

@@ -57,6 +57,22 @@ def test_a_jpeg_a_frame(tmp_path, make_video, frames, encoder_file):
     assert_shows(shown_in(done.stdout, 'mjpeg'), encode_clip(encoder_file, clip), clip[1:])
 
 
+# ---------------------------------------------------------------- packed codes
+def test_packed_codes_as_a_stream(tmp_path, make_video, frames, encoder_file, capsys):
+    """What leaves is the very file, on standard output and at an address."""
+    video, file = make_video(frames), tmp_path / 'x.bdq'
+    listener = Listener('tcp')
+    command = [sys.executable, encode_video.__file__, encoder_file, video, '-', file, listener.url]
+    done = subprocess.run([*map(str, command), '--codec', 'bdq'], capture_output=True, check=True)
+    assert done.stdout == file.read_bytes() == listener.everything()
+    reader = PackedReader(file)
+    assert np.array_equal(reader.read(), encode_clip(encoder_file, frames)) and reader.complete
+    assert f'-: {len(done.stdout):,} bytes' in done.stderr.decode()
+    for url in ('rtsp://127.0.0.1/x', 'udp://127.0.0.1:9'):
+        assert encode_video.main([str(encoder_file), str(video), url, '--codec', 'bdq']) == 1
+        assert 'packed codes go to standard output' in capsys.readouterr().err
+
+
 # ---------------------------------------------------------------- addresses
 class Listener:
     """Takes what is sent to an address of this machine, until the sender hangs up."""
