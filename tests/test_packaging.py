@@ -103,7 +103,7 @@ def test_metadata(wheel):
         sklearn='scikit_learn',
     )
     by_others = {'google', 'yaml'}  # tensorboard and mmengine read and write with them
-    optional = {'numba', 'triton', 'zstandard', 'onnx', 'onnxruntime', 'tqdm'}
+    optional = {'numba', 'triton', 'zstandard', 'onnx', 'onnxruntime', 'tqdm', 'paho'}
     own = {'bdq_plugin'}
     external = imported - set(sys.stdlib_module_names) - by_others - optional - own
     assert {packages.get(name, name) for name in external} <= named

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -84,6 +85,10 @@ class MqttPublisher:
         self._client.will_set(f'{self.topic}/available', 'offline', qos=1, retain=True)
         self._client.max_queued_messages_set(_WAITING)
         self._client.reconnect_delay_set(_FIRST_WAIT, _LONGEST_WAIT)
+        # Numbers of messages of events, and of all that the broker has acknowledged.
+        self._told: set[int] = set()
+        self._sent: set[int] = set()
+        self._client.on_publish = lambda client, data, mid, *_: self._sent.add(mid)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_connect_fail = self._on_connect_fail
@@ -100,7 +105,7 @@ class MqttPublisher:
         text = json.dumps(as_json(event))
         going_on = event.kind == 'begin'
         self._state = text if going_on else json.dumps(dict(as_json(event), label=NOTHING))
-        self._client.publish(f'{self.topic}/events', text, qos=1)
+        self._told.add(self._client.publish(f'{self.topic}/events', text, qos=1).mid)
         if self._connected:  # else the newest state is told when the broker is reached
             self._client.publish(self.topic, self._state, qos=1, retain=True)
 
@@ -108,9 +113,12 @@ class MqttPublisher:
         """Say goodbye: offline, once what waits has been sent, or at once without a broker."""
         if self._connected:
             last = self._client.publish(f'{self.topic}/available', 'offline', qos=1, retain=True)
-            last.wait_for_publish(5)
+            with suppress(RuntimeError, ValueError):  # gone in this very moment
+                last.wait_for_publish(5)
         self._client.disconnect()
         self._client.loop_stop()
+        if lost := len(self._told - self._sent):
+            self._say(f'{lost} events never reached the MQTT broker {self._broker}')
 
     def __enter__(self) -> MqttPublisher:
         return self

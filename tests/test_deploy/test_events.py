@@ -320,7 +320,9 @@ def test_a_broker_that_never_was_there(coded, capsys):
         url = f'mqtt://me:secret@127.0.0.1:{closed.getsockname()[1]}/hall'
         assert recognize.main([*coded, '--json', '--threshold', '0.1', '--mqtt', url]) == 0
     printed = capsys.readouterr()
-    assert len(printed.out.splitlines()) >= 2 and 'does not answer' in printed.err
+    events = printed.out.splitlines()
+    assert len(events) >= 2 and 'does not answer' in printed.err
+    assert f'{len(events)} events never reached the MQTT broker' in printed.err
     assert 'secret' not in printed.err
 
 

@@ -207,6 +207,8 @@ class BrokenEncoder(Fault):
         def encode(encoder: StreamingEncoder, frame: np.ndarray) -> np.ndarray | None:
             nonlocal count
             count += 1
+            if count > self.first:
+                struck()
             return (self.how if count > self.first else ENCODE)(encoder, frame)
 
         StreamingEncoder.__call__ = encode
@@ -322,6 +324,8 @@ class Stage:
             traceback.print_exc()
         finally:
             sys.settrace(None)
+            if status:
+                struck()
             os._exit(status)
 
 
@@ -341,9 +345,14 @@ class Steps:
                 if not self._counter[1] and frame.f_code.co_name == 'choose_frames':
                     self._counter[1] = self._count
             if self._fault is not None and self._count == self._fault.step:
-                os.close(os.open('.struck', os.O_WRONLY | os.O_CREAT))
+                struck()
                 self._fault.strike()
         return self.trace
+
+
+def struck() -> None:
+    """The fault has met this run: it was reached, or has ended the run."""
+    os.close(os.open('.struck', os.O_WRONLY | os.O_CREAT))
 
 
 def pieces_of(data: bytes) -> set[bytes]:
@@ -382,10 +391,10 @@ def break_repeatedly(stage: Stage, faults: int, rng: random.Random) -> dict[str,
     """Spend all faults, and the controls.
 
     Returns:
-        ``faults``, ``struck`` (whose step was reached), ``hung``, ``leaks``, ``frames`` (of codes
+        ``faults``, ``struck`` (that met their run), ``hung``, ``leaks``, ``frames`` (of codes
         that were read in what was left), ``controls``, ``controls_found``, and the particulars.
     """
-    kinds, struck, hung, leaks, frames = Counter(), 0, 0, [], 0
+    kinds, met, hung, leaks, frames = Counter(), 0, 0, [], 0
     for number in range(faults):
         kind = KINDS[number % len(KINDS)]
         folder = stage.root / f'run{number}'
@@ -393,7 +402,7 @@ def break_repeatedly(stage: Stage, faults: int, rng: random.Random) -> dict[str,
         hung += not stage.play(fault, folder)
         found, count = stage.left_behind(folder)
         kinds[fault.name] += 1
-        struck += (folder / '.struck').exists()
+        met += (folder / '.struck').exists()
         frames += count
         leaks += [f'{fault.name} at step {fault.step}: {leak}' for leak in found]
         if found:
@@ -411,7 +420,7 @@ def break_repeatedly(stage: Stage, faults: int, rng: random.Random) -> dict[str,
         shutil.rmtree(folder)
     return dict(
         faults=faults,
-        struck=struck,
+        struck=met,
         hung=hung,
         leaks=len(leaks),
         frames=frames,
