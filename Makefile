@@ -69,6 +69,7 @@ stress: $(STAMP)
 	-$(RUN) tools/stress/kill.py audit --kills $(FEW)
 	-$(RUN) tools/stress/kill.py preparation --kills $(FEW)
 	-$(RUN) tools/stress/kill.py encoding --kills $(FEW)
+	-$(RUN) tools/stress/fail_closed.py
 	-$(RUN) tools/stress/restart_training.py
 	-$(RUN) tools/stress/guard_cost.py
 	-$(RUN) tools/stress/fuzz_videos.py $(VIDEOS) --mutants $(MUTANTS)

@@ -52,7 +52,8 @@ setup(
         ]
     },
     cmdclass={'build_py': BuildWithRecipes},
-    python_requires='>=3.10,<3.13',
+    # Training: 3.10 to 3.12. Up to 3.14 what the extra `camera` installs.
+    python_requires='>=3.10,<3.15',
     # Ranges: what the code needs. requirements/lock.txt has the versions that it was tested with.
     install_requires=[
         'torch>=2.6',
@@ -73,11 +74,15 @@ setup(
         # Imported by mmaction2 without being declared.
         'importlib_metadata',
         # Decodes every video here; decord misreads 48-pixel rows and crashes on damaged files.
-        'av>=17',
+        'av>=17,<19',
     ],
     extras_require={
         # Beside a camera, without torch: `pip install --no-deps bdq_plugin` and these.
         'deploy': deploy_requirements(),
+        # The least of it, for files and addresses: 200 MB on disk.
+        'camera': ['numpy', 'av>=17,<19', 'zstandard'],
+        # Actions to a broker (tools/recognize.py --mqtt).
+        'mqtt': ['paho-mqtt>=2'],
         'export': ['onnx', 'onnxruntime', 'onnxscript'],
         'test': [
             'pytest',

@@ -6,7 +6,7 @@ A file is JSON and can carry no code::
      "type": "BDQEncoder",  class of the encoder
      "config": {...},       arguments that build it
      "state": {...},        its numbers by their names, lists of lists
-     "metadata": {...}}     data set, protocol, recipe, audit
+     "metadata": {...}}     data set, protocol, recipe, audit; size of the frames of training
 
 Encoders that come with the package are such files, too: the zoo.
 """
@@ -17,7 +17,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 FORMAT = 'bdq-encoder'
 FORMAT_VERSION = 1
@@ -96,3 +96,28 @@ def read_encoder_file(source: str | os.PathLike) -> dict[str, Any]:
             'bdq_plugin.encoders.save_encoder'
         )
     return document
+
+
+class TrainedFrames(NamedTuple):
+    """Frames that an encoder was trained on: their shorter side in pixels, and whether grey."""
+
+    short_side: int
+    grey: bool
+
+
+def trained_frames(source: str | os.PathLike) -> TrainedFrames | None:
+    """What an encoder's file says of the frames that it was trained on; None where it does not.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`read_encoder_file`, or its sizes are none.
+    """
+    frames = read_encoder_file(source)['metadata'].get('frames')
+    if frames is None:
+        return None
+    try:
+        height, width, channels = (int(frames[name]) for name in ('height', 'width', 'channels'))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'{source}: its metadata names no readable size of frames') from error
+    if min(height, width) < 1 or channels not in (1, 3):
+        raise ValueError(f'{source}: its metadata names frames of {height} x {width} x {channels}')
+    return TrainedFrames(min(height, width), channels == 1)

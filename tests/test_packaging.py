@@ -89,7 +89,7 @@ def test_metadata(wheel):
     text = zipfile.ZipFile(wheel).read(f'{NAME}.dist-info/METADATA').decode()
     metadata = Parser().parsestr(text)
     assert metadata['Version'] == bdq_plugin.__version__
-    assert set(metadata['Requires-Python'].split(',')) == {'>=3.10', '<3.13'}
+    assert set(metadata['Requires-Python'].split(',')) == {'>=3.10', '<3.15'}
     needs = [line for line in metadata.get_all('Requires-Dist') if 'extra' not in line]
     assert metadata['License'] == 'Apache-2.0'
     assert metadata.get_all('License-File') == ['LICENSE', 'NOTICE']
@@ -111,7 +111,7 @@ def test_metadata(wheel):
         sklearn='scikit_learn',
     )
     by_others = {'google', 'yaml'}  # tensorboard and mmengine read and write with them
-    optional = {'numba', 'triton', 'zstandard', 'onnx', 'onnxruntime', 'tqdm'}
+    optional = {'numba', 'triton', 'zstandard', 'onnx', 'onnxruntime', 'tqdm', 'paho'}
     own = {'bdq_plugin'}
     external = imported - set(sys.stdlib_module_names) - by_others - optional - own
     assert {packages.get(name, name) for name in external} <= named

@@ -5,9 +5,12 @@
     python tools/encode_video.py encoder.json 0 camera.bdq            # until Ctrl-C
     python tools/encode_video.py encoder.json rtsp://host/path out.bdq --max-frames 1000
     python tools/encode_video.py encoder.json rtsp://host/path -      # for a server of streams
+    python tools/encode_video.py encoder.json rtsp://host/path rtsp://server/codes --reconnect
 
-Outputs: ``.bdq`` packed codes, ``.mkv`` lossless codes in any player, ``.mp4`` and ``.ts`` for
-viewing alone; ``-`` is standard output, as ``.ts``, and messages then go to standard error.
+Outputs: ``.bdq`` packed codes, ``.mkv`` lossless codes in any player, ``.mp4``, ``.ts`` and
+``.mjpeg`` for viewing alone. ``-`` is standard output, and messages then go to standard error; an
+address (rtsp, http, https, tcp, udp) is one that takes a stream. Both are H.264 as ``.ts``, with
+``--codec mjpeg`` as ``.mjpeg``, and with ``--codec bdq`` packed codes.
 Nothing but codes and their relative times is written: see docs/deploy.md.
 """
 
@@ -16,10 +19,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import Event
 
-from bdq_plugin.deploy.codes_video import STANDARD_OUTPUT, holds_codes
+from bdq_plugin.deploy.codes_video import STREAM_CODECS, holds_codes
 from bdq_plugin.deploy.encoding import (
     OUTPUT_SUFFIXES,
     EncodingSummary,
@@ -28,12 +32,19 @@ from bdq_plugin.deploy.encoding import (
     refuse_codes,
 )
 from bdq_plugin.deploy.packed import COMPRESSIONS
+from bdq_plugin.deploy.sinks import STANDARD_OUTPUT
 from bdq_plugin.deploy.stopping import stop_on_signal
 from bdq_plugin.deploy.streaming import StreamingEncoder
+from bdq_plugin.deploy.watchdog import LeakError
+from bdq_plugin.encoder_file import trained_frames
 from bdq_plugin.progress import Progress
 from bdq_plugin.video.container import public_name
 from bdq_plugin.video.files import find_videos, printable, some_names
-from bdq_plugin.video.source import open_source
+from bdq_plugin.video.reconnecting import ReconnectingSource
+from bdq_plugin.video.source import CameraSource, VideoSource, open_source
+
+# Of a user, a source, an output, or the machine: told in one line.
+ERRORS = (OSError, ValueError, LeakError)
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -42,17 +53,28 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('encoder', help='file of a trained encoder, or its name in the zoo')
     parser.add_argument('source', help='video, folder of videos, camera index, or address')
-    parser.add_argument('output', nargs='+', help='files to make, or -; a folder if SOURCE is one')
+    parser.add_argument(
+        'output', nargs='+', help='files, addresses or -; a folder if SOURCE is one'
+    )
     parser.add_argument(
         '--to',
         choices=[suffix[1:] for suffix in OUTPUT_SUFFIXES],
         default='bdq',
         help='what to make of each video of a folder (default: bdq)',
     )
-    parser.add_argument('--grey', action='store_true', help='encode luma alone')
+    colour = parser.add_mutually_exclusive_group()
+    colour.add_argument('--grey', action='store_true', help='encode luma alone')
+    colour.add_argument('--colour', action='store_true', help='encode colour, where there is some')
     parser.add_argument('--max-frames', type=int, help='stop after so many frames of codes')
     parser.add_argument('--every', type=int, default=1, help='encode each n-th frame alone')
-    parser.add_argument('--short-side', type=int, help='scale before encoding, pixels')
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        '--short-side',
+        type=int,
+        help='scale before encoding, pixels; by default as the encoder was trained, where its file '
+        'says so',
+    )
+    size.add_argument('--full-size', action='store_true', help='do not scale')
     parser.add_argument('--crop', type=int, help='centred square before encoding, pixels')
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument('--overwrite', action='store_true', help='replace existing outputs')
@@ -60,9 +82,46 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         '--skip-existing', action='store_true', help='pass over sources whose outputs exist'
     )
     parser.add_argument('--timeout', type=float, default=10.0, help='silence of an address, s')
+    parser.add_argument(
+        '--reconnect', action='store_true', help='open an address or a camera anew when it is gone'
+    )
+    parser.add_argument(
+        '--codec', choices=(*STREAM_CODECS, 'bdq'), default='h264', help='of - and of addresses'
+    )
     parser.add_argument('--chunk-frames', type=int, default=30, help='frames a chunk of .bdq')
     parser.add_argument('--compression', choices=COMPRESSIONS, help='of .bdq (default: zstd)')
     return parser.parse_args(arguments)
+
+
+def choose_frames(args: argparse.Namespace) -> None:
+    """Size and colour as in training, unless told otherwise; and say so."""
+    trained = trained_frames(args.encoder)
+    if trained is None:
+        return
+    if args.short_side is None and not args.full_size:
+        args.short_side = trained.short_side
+    args.grey = args.grey or (trained.grey and not args.colour)
+    if args.short_side == trained.short_side and args.grey == trained.grey:
+        colour = 'grey' if trained.grey else 'in colour'
+        say(f'frames of {args.short_side} pixels on the shorter side, {colour}: as in training')
+    else:
+        say(
+            'other frames than the encoder was trained on: what its codes show of people there was '
+            'not measured'
+        )
+
+
+def opened(
+    args: argparse.Namespace, source: str, stop: Event
+) -> AbstractContextManager[VideoSource | CameraSource | ReconnectingSource]:
+    options = dict(grey=args.grey or None, timeout=args.timeout)
+    if args.reconnect:
+        return nullcontext(ReconnectingSource(source, stop=stop, say=say, **options))
+    return open_source(source, **options)
+
+
+def say(text: str) -> None:
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def encode_one(
@@ -73,11 +132,11 @@ def encode_one(
     stop: Event,
     overwrite: bool,
 ) -> None:
-    check_outputs(source, outputs, overwrite)
+    check_outputs(source, outputs, overwrite, args.codec)
     refuse_codes(source)
     summary = EncodingSummary()
     try:
-        with open_source(source, grey=args.grey or None, timeout=args.timeout) as frames:
+        with opened(args, source, stop) as frames:
             name = printable(public_name(frames.name))
             encode_stream(
                 frames,
@@ -90,6 +149,8 @@ def encode_one(
                 progress=Progress(name, frames.num_frames, 'frames'),
                 summary=summary,
                 stop=stop,
+                say=say,
+                codec=args.codec,
                 chunk_frames=args.chunk_frames,
                 compression=args.compression,
             )
@@ -105,13 +166,14 @@ def main(arguments: list[str] | None = None) -> int:
         args = parse_args(arguments)
         try:
             encoder = StreamingEncoder(args.encoder)
+            choose_frames(args)
             if Path(args.source).is_dir():
                 return encode_folder(args, encoder, Path(args.source), stop)
             if args.skip_existing and all(map(os.path.exists, args.output)):
                 print(f'{printable(args.source)}: all outputs exist, nothing done')
                 return 0
             encode_one(args, encoder, args.source, args.output, stop, args.overwrite)
-        except (OSError, ValueError) as error:
+        except ERRORS as error:
             print(f'error: {printable(str(error))}', file=sys.stderr)
             return 1
         if stop.is_set():
@@ -149,7 +211,7 @@ def encode_folder(
         try:
             encode_in_folder(args, encoder, video, target, stop)
             done += not stop.is_set()
-        except (OSError, ValueError) as error:
+        except ERRORS as error:
             print(f'error: {printable(str(error))}', file=sys.stderr)
             failed.append(video)
     there = f', {existing} there already' if existing else ''

@@ -7,8 +7,11 @@ called for tests, benchmarks and streams.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
+import platform
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,6 +98,28 @@ def compile_core(
     if done.returncode:
         raise ValueError(f'{" ".join(command)}: {done.stderr.strip()}')
     return Path(library)
+
+
+def cached_core() -> Path | None:
+    """The core as compiled for this machine, once, in the user's cache folder.
+
+    Returns:
+        None where there is no compiler, or no folder that may be written to.
+    """
+    sources = b''.join((C_FOLDER / name).read_bytes() for name in ('bdq.h', 'bdq.c'))
+    # The flags ask for what this very processor has.
+    machine = f'{platform.node()} {platform.machine()} {FLAGS}'.encode()
+    key = hashlib.sha256(sources + machine).hexdigest()[:16]
+    folder = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'bdq_plugin'
+    library = folder / f'bdq-{key}.so'
+    if not library.is_file():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as own:
+                os.replace(compile_core(Path(own) / library.name), library)
+        except (OSError, ValueError):
+            return None
+    return library
 
 
 class _Stream(ctypes.Structure):

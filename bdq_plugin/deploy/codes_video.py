@@ -20,15 +20,16 @@ from ..video.container import VideoError, decode, open_file, reason_of
 from ..video.extent import missing_bytes
 from ..video.source import SourceError
 from .packed import MAGIC, MAX_VALUES, PackedReader
+from .sinks import STANDARD_OUTPUT, StandardOutput, is_stream, open_sink, scheme_of, shown
 
-# As a file's name: an H.264 stream to whoever started this process, such as a server of streams.
-STANDARD_OUTPUT = '-'
+# Of streams for looking at: H.264, or a JPEG a frame.
+STREAM_CODECS = ('h264', 'mjpeg')
 _FORM_TAG = 'BDQ_FORM'
 # AV_CODEC_FLAG_BITEXACT: no version of the library in the stream.
 _BITEXACT = 1 << 23
 # What the lossless writer makes of grey and of colour; all else that carries the tag is a copy.
 _CODEC, _GREY, _COLOUR = 'ffv1', 'gray', 'bgr0'
-_FORMATS = {'.mkv': 'matroska', '.mp4': 'mp4', '.ts': 'mpegts'}
+_FORMATS = {'.mkv': 'matroska', '.mp4': 'mp4', '.ts': 'mpegts', '.mjpeg': 'mjpeg'}
 _MATROSKA = b'\x1aE\xdf\xa3'
 
 
@@ -41,21 +42,26 @@ class CodesVideoWriter:
 
     ``.mkv`` is FFV1, lossless: :class:`CodesVideoReader` gives the codes back exactly. ``.mp4`` is
     H.264 for looking at, in any player and browser; it is lossy, so no codes come back from it.
-    ``.ts`` and ``-``, which is standard output, are the same as an MPEG transport stream, which may
-    be read from any second on.
+    ``.ts`` is the same as an MPEG transport stream, which may be read from any second on, and
+    ``.mjpeg`` a JPEG a frame, one behind the other. ``-``, which is standard output, and addresses
+    (``rtsp://``, ``http://``, ``tcp://``, ``udp://``) are one of these two, by ``codec``.
 
     All are written in pieces that stay readable when the rest is missing. The container has no
     tags but the encoder in whole numbers (``BDQ_FORM``, .mkv alone) and no time of day.
 
     Args:
-        path: file to make, ``.mkv``, ``.mp4`` or ``.ts``; an existing one is replaced. Or ``-``.
+        path: file to make, ``.mkv``, ``.mp4``, ``.ts`` or ``.mjpeg``; an existing one is replaced.
+            Or ``-``, or an address.
         form: the encoder that made the codes.
         shape: of every frame of codes, (H, W) or (H, W, 3).
         frame_rate: nominal frames a second; each frame carries its own time.
+        codec: of standard output and addresses, ``'h264'`` or ``'mjpeg'``.
+        timeout: seconds that an address may take to accept what is sent.
         threads: of the codec, 0 for one a core.
 
     Attributes:
         frames (int): how many were handed to the file.
+        bytes_written (int): size of what has left; of an address without its protocol's part.
     """
 
     def __init__(
@@ -65,39 +71,44 @@ class CodesVideoWriter:
         shape: tuple[int, ...],
         *,
         frame_rate: Fraction | int = 25,
+        codec: str = 'h264',
+        timeout: float = 10.0,
         threads: int = 1,
     ) -> None:
-        self.path, self.shape = Path(path), tuple(shape)
+        self.name, self.shape = os.fspath(path), tuple(shape)
         if len(shape) == 3 and shape[2] != 3:
             raise ValueError(f'a video has 1 or 3 channels, got frames of {shape}; write .bdq')
-        self._pipe = _Pipe() if os.fspath(path) == STANDARD_OUTPUT else None
-        kind = '.ts' if self._pipe else self.path.suffix.lower()
-        self.lossless = kind == '.mkv'
-        if kind not in _FORMATS:
-            raise ValueError(f'{self.path}: codes are viewable as .mkv (lossless), .mp4 or .ts')
+        self._sink: StandardOutput | None = None
+        self._streamed = is_stream(self.name)
+        file_format, codec = self._kind(codec)
+        self.lossless = codec == _CODEC
         self._grey, self.frames, self._closed = len(shape) == 2, 0, False
+        self._sent = 0
         self._scale = level_shades(form.num_levels)
         height, width = shape[:2]
         # 4:2:0 needs even sizes; one row or column is repeated.
         self._margins = ((0, 0), (0, 0)) if self.lossless else ((0, height % 2), (0, width % 2))
+        options = {'fflags': '+bitexact', 'flush_packets': '1'}
         if self.lossless:
             # Each cluster is whole on its own, and each slice has its own CRC.
-            options = {'fflags': '+bitexact', 'flush_packets': '1', 'cluster_time_limit': '1000'}
-            codec, pix_fmt = _CODEC, _GREY if self._grey else _COLOUR
+            options['cluster_time_limit'] = '1000'
+            pix_fmt = _GREY if self._grey else _COLOUR
             # The range coder (1) writes a third of what the default Golomb codes (0) do.
             codec_options = {'level': '3', 'slicecrc': '1', 'coder': '1', 'g': '25'}
+        elif codec == 'mjpeg':
+            # RTP knows JPEG's own tables of Huffman alone.
+            pix_fmt, codec_options = 'yuvj420p', {'huffman': 'default'}
         else:
-            options = {
-                'fflags': '+bitexact',
-                'flush_packets': '1',
-            }
-            if kind == '.mp4':
-                options['movflags'] = '+frag_keyframe+empty_moov+default_base_moof'
-            codec, pix_fmt = 'libx264', 'yuv420p'
+            pix_fmt = 'yuv420p'
             codec_options = {'crf': '18', 'preset': 'veryfast', 'tune': 'zerolatency', 'g': '25'}
+        if file_format == 'mp4':
+            options['movflags'] = '+frag_keyframe+empty_moov+default_base_moof'
+        if file_format == 'rtsp':
+            options |= {'rtsp_transport': 'tcp', 'timeout': str(round(timeout * 1e6))}
         try:
-            file = self._pipe or _address(self.path)
-            self._container = av.open(file, 'w', format=_FORMATS[kind], options=options)
+            self._sink = open_sink(self.name, timeout)
+            file = self._sink or (self.name if self._streamed else _file(self.name))
+            self._container = av.open(file, 'w', format=file_format, options=options)
             if self.lossless:
                 form = CameraForm.from_dict(form.to_dict())
                 self._container.metadata[_FORM_TAG] = json.dumps(form.to_dict())
@@ -108,6 +119,8 @@ class CodesVideoWriter:
             stream.codec_context.time_base = Fraction(1, 1000)
             stream.codec_context.flags |= _BITEXACT
             stream.codec_context.thread_count = threads
+            if codec == 'mjpeg':
+                stream.codec_context.qmin = stream.codec_context.qmax = 3
             self._stream = stream
             self._container.start_encoding()  # a path that cannot be written fails here
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -115,15 +128,15 @@ class CodesVideoWriter:
 
     @property
     def bytes_written(self) -> int:
-        if self._pipe:
-            return self._pipe.bytes_written
-        return self.path.stat().st_size if self.path.exists() else 0
+        if self._streamed:
+            return self._sink.bytes_written if self._sink else self._sent
+        return os.path.getsize(self.name) if os.path.exists(self.name) else 0
 
     def write(self, codes: np.ndarray, time_ms: int) -> None:
         """Add a frame of uint8 levels at a time in ms, later than the one before."""
         if codes.shape != self.shape or codes.dtype != np.uint8:
             raise ValueError(
-                f'{self.path} takes uint8 frames of {self.shape}, got {codes.dtype} {codes.shape}'
+                f'{self.name} takes uint8 frames of {self.shape}, got {codes.dtype} {codes.shape}'
             )
         margins = self._margins if self._grey else (*self._margins, (0, 0))
         pixels = np.pad(self._scale[codes], margins, mode='edge')
@@ -149,9 +162,26 @@ class CodesVideoWriter:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def _kind(self, codec: str) -> tuple[str, str]:
+        """The container's format and the codec, in FFmpeg's names, that the output's name means."""
+        if codec not in STREAM_CODECS:
+            raise ValueError(f"unknown codec '{codec}': a stream is one of {STREAM_CODECS}")
+        if self._streamed:
+            kind = '.mjpeg' if codec == 'mjpeg' else '.ts'
+        else:
+            kind = Path(self.name).suffix.lower()
+        if kind not in _FORMATS:
+            raise ValueError(
+                f'{self.name}: codes are viewable as .mkv (lossless), .mp4, .ts or .mjpeg'
+            )
+        file_format = 'rtsp' if scheme_of(self.name) == 'rtsp' else _FORMATS[kind]
+        return file_format, {'.mkv': _CODEC, '.mjpeg': 'mjpeg'}.get(kind, 'libx264')
+
     def _mux(self, frame: av.VideoFrame | None) -> None:
         try:
-            self._container.mux(self._stream.encode(frame))
+            packets = self._stream.encode(frame)
+            self._sent += sum(packet.size for packet in packets)
+            self._container.mux(packets)
         except (av.error.FFmpegError, OSError) as error:
             failure = self._failed(error)
             try:
@@ -164,15 +194,23 @@ class CodesVideoWriter:
         self._closed = True
         try:
             self._container.close()
+            if self._sink:
+                self._sink.close()
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> OSError:
-        if self._pipe:
+        if self.name == STANDARD_OUTPUT:
             return OSError(
                 getattr(error, 'errno', None) or errno.EIO,
                 f'cannot write to standard output ({reason_of(error)}) after {self.frames} frames: '
                 'whoever read it has gone',
+            )
+        if self._streamed:
+            return OSError(
+                getattr(error, 'errno', None) or errno.EIO,
+                f'cannot send to {shown(self.name)} ({reason_of(error)}) after {self.frames} '
+                'frames: does somebody listen there?',
             )
         kept = (
             f'; of the {self.frames} frames before it holds all but those of the last second'
@@ -181,23 +219,9 @@ class CodesVideoWriter:
         )
         return OSError(
             getattr(error, 'errno', None) or errno.EIO,
-            f'cannot write {self.path} ({reason_of(error)}){kept}. Free space or choose another '
+            f'cannot write {self.name} ({reason_of(error)}){kept}. Free space or choose another '
             'disk',
         )
-
-
-class _Pipe:
-    """Standard output as PyAV writes to it, without a buffer that would outlive an error."""
-
-    def __init__(self) -> None:
-        self.bytes_written = 0
-
-    def write(self, data: bytes) -> int:
-        rest = memoryview(data)
-        while rest:
-            done = os.write(1, rest)
-            rest, self.bytes_written = rest[done:], self.bytes_written + done
-        return len(data)
 
 
 class CodesVideoReader:
@@ -353,6 +377,6 @@ def level_shades(num_levels: int) -> np.ndarray:
     return np.rint(np.arange(num_levels) * (255 / (num_levels - 1))).astype(np.uint8)
 
 
-def _address(path: Path) -> str:
+def _file(path: str) -> str:
     # Without the protocol FFmpeg takes what stands before a colon in a name for one.
-    return f'file:{os.fspath(path)}'
+    return f'file:{path}'

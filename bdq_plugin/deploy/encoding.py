@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,11 +18,14 @@ from ..progress import Progress
 from ..video.container import public_name
 from ..video.source import CameraSource, VideoSource
 from .background import BackgroundWriter
-from .codes_video import STANDARD_OUTPUT, CodesVideoWriter, holds_codes
+from .codes_video import CodesVideoWriter, holds_codes
 from .packed import PackedWriter
+from .scaling import resize
+from .sinks import ADDRESSES, is_address, is_stream, scheme_of
 from .streaming import StreamingEncoder
+from .watchdog import Watchdog
 
-OUTPUT_SUFFIXES = ('.bdq', '.mkv', '.mp4', '.ts')
+OUTPUT_SUFFIXES = ('.bdq', '.mkv', '.mp4', '.ts', '.mjpeg')
 
 
 @dataclass
@@ -67,7 +71,11 @@ class EncodingSummary:
 
         lines = [f'{self.frames} frames, {self.seconds:.2f} s of video']
         for path, output in self.outputs.items():
-            text = f'{path}: {output.bytes:,} bytes, {rate(output.bytes)}'
+            hourly = 3600 * output.bytes / max(self.seconds, 1e-3) / 1e6
+            text = (
+                f'{public_name(path)}: {output.bytes:,} bytes, {rate(output.bytes)}, '
+                f'{hourly:.1f} MB an hour'
+            )
             if self.source_bytes:
                 share = output.bytes / self.source_bytes
                 text += f', {share:.2f} of the source ({rate(self.source_bytes)})'
@@ -85,31 +93,47 @@ def open_writer(
     form: CameraForm,
     shape: tuple[int, ...],
     frame_rate: Fraction,
+    *,
+    codec: str = 'h264',
     **packed: object,
 ) -> PackedWriter | CodesVideoWriter:
-    """The writer that a file's name asks for: ``.bdq``, ``.mkv``, ``.mp4``, ``.ts`` or ``-``.
+    """The writer that an output's name asks for: by its suffix, ``-``, or an address.
 
     Args:
+        codec: of ``-`` and addresses: ``'bdq'`` for packed codes, or see :class:`CodesVideoWriter`.
         **packed: ``chunk_frames`` and ``compression`` of :class:`PackedWriter`.
     """
-    if Path(path).suffix.lower() == '.bdq':
+    if codec == 'bdq' if is_stream(path) else Path(path).suffix.lower() == '.bdq':
         return PackedWriter(path, form, shape, frame_rate=frame_rate, **packed)
-    return CodesVideoWriter(path, form, shape, frame_rate=frame_rate)
+    codec = 'h264' if codec == 'bdq' else codec  # of a file, which has its own
+    return CodesVideoWriter(path, form, shape, frame_rate=frame_rate, codec=codec)
 
 
-def check_outputs(source: str, outputs: Iterable[str | os.PathLike], overwrite: bool) -> None:
+def check_outputs(
+    source: str, outputs: Iterable[str | os.PathLike], overwrite: bool, codec: str = 'h264'
+) -> None:
     """Refuse outputs without a known suffix, given twice, there already, or the source itself.
 
     Raises:
         ValueError, FileExistsError, FileNotFoundError: with the output's name and the mend.
     """
     seen = set()
-    for path in map(Path, outputs):
-        if os.fspath(path) == STANDARD_OUTPUT:
-            if STANDARD_OUTPUT in seen:
-                raise ValueError('standard output (-) is given twice: name it once')
-            seen.add(STANDARD_OUTPUT)
+    for name in map(os.fspath, outputs):
+        if is_stream(name):
+            if name in seen:
+                shown = public_name(name) if is_address(name) else 'standard output (-)'
+                raise ValueError(f'{shown} is given twice: name it once')
+            if codec == 'bdq' and scheme_of(name) in ('rtsp', 'udp'):
+                raise ValueError(
+                    f'{public_name(name)}: packed codes go to standard output, tcp:// or http://, '
+                    'where every byte arrives'
+                )
+            seen.add(name)
             continue
+        if '://' in name:
+            known = ', '.join(f'{scheme}://' for scheme in ADDRESSES)
+            raise ValueError(f'{public_name(name)}: codes are sent to {known}')
+        path = Path(name)
         if path.suffix.lower() not in OUTPUT_SUFFIXES:
             raise ValueError(f'{path}: an output ends in one of {", ".join(OUTPUT_SUFFIXES)}')
         if not path.parent.is_dir():
@@ -152,12 +176,9 @@ def fit_frame(pixels: np.ndarray, short_side: int | None, crop: int | None) -> n
         crop: side of a centred square, None to leave the frame; pixels.
     """
     if short_side is not None:
-        import cv2
-
         height, width = pixels.shape[:2]
         scale = short_side / min(height, width)
-        size = int(width * scale + 0.5), int(height * scale + 0.5)
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
+        pixels = resize(pixels, int(width * scale + 0.5), int(height * scale + 0.5))
     if crop is not None:
         height, width = pixels.shape[:2]
         if crop > min(height, width):
@@ -165,6 +186,80 @@ def fit_frame(pixels: np.ndarray, short_side: int | None, crop: int | None) -> n
         top, left = (height - crop) // 2, (width - crop) // 2
         pixels = pixels[top : top + crop, left : left + crop]
     return pixels
+
+
+class _Outputs:
+    """Every output of a stream. A source whose size changes begins the next file of each."""
+
+    def __init__(
+        self, names: Sequence[str | os.PathLike], form: CameraForm, live: bool, options: dict
+    ) -> None:
+        self._names, self._form, self._live, self._options = names, form, live, options
+        self._open = ExitStack()
+        self._shape: tuple[int, ...] | None = None
+        self._current: list[tuple[BackgroundWriter, int]] = []
+        self._streams_begin: int | None = None
+        self.writers: dict[str, list[BackgroundWriter]] = {}
+
+    def write(self, codes: np.ndarray, time_ms: int, rate: Fraction) -> list[str]:
+        """Write a frame to every output.
+
+        Returns:
+            Names of the outputs that were opened for it.
+        """
+        opened = []
+        if codes.shape != self._shape:
+            self._open.close()
+            self._current, first = [], self._shape is None
+            self._shape = codes.shape
+            if first:
+                self._streams_begin = time_ms
+            for name in map(os.fspath, self._names):
+                streamed = is_stream(name)
+                if not (first or streamed):
+                    name = _next_name(name)
+                writer = open_writer(name, self._form, codes.shape, rate, **self._options)
+                writer = BackgroundWriter(writer, codes.nbytes, live=self._live)
+                self._open.enter_context(writer)
+                # A file's times begin at 0; those of a stream go on.
+                begin = self._streams_begin if streamed else time_ms
+                self._current.append((writer, begin))
+                self.writers.setdefault(name, []).append(writer)
+                opened.append(name)
+        for writer, begin in self._current:
+            writer.write(codes, time_ms - begin)
+        return opened
+
+    def close(self) -> None:
+        """Close every writer, whatever happens, and so finish its file."""
+        self._open.close()
+
+    @property
+    def bytes_written(self) -> int:
+        """Size of the first output's."""
+        first = next(iter(self.writers.values()), [])
+        return sum(writer.bytes_written for writer in first)
+
+    @property
+    def dropped(self) -> int:
+        return sum(writer.dropped for writers in self.writers.values() for writer in writers)
+
+    def summary(self) -> dict[str, Output]:
+        return {
+            name: Output(
+                sum(writer.frames for writer in writers),
+                sum(writer.dropped for writer in writers),
+                sum(writer.bytes_written for writer in writers),
+            )
+            for name, writers in self.writers.items()
+        }
+
+
+def _next_name(name: str) -> str:
+    """The first free one of ``x.2.bdq``, ``x.3.bdq``, ... behind ``x.bdq``."""
+    path = Path(name)
+    names = (path.with_suffix(f'.{number}{path.suffix}') for number in itertools.count(2))
+    return str(next(path for path in names if not path.exists()))
 
 
 def encode_stream(
@@ -179,6 +274,7 @@ def encode_stream(
     progress: Progress | None = None,
     summary: EncodingSummary | None = None,
     stop: Event | None = None,
+    say: Callable[[str], None] | None = None,
     **packed: object,
 ) -> EncodingSummary:
     """Encode a source to one file or several, frame by frame.
@@ -189,9 +285,13 @@ def encode_stream(
     Each output is written in a thread of its own. One that is too slow makes a file wait; of a live
     stream, which does not wait, it loses frames, and they are counted.
 
+    A source that comes back with another size (see
+    :class:`~bdq_plugin.video.reconnecting.ReconnectingSource`) begins a new stream: the next file
+    of each output (``x.2.bdq``), and on standard output and at an address the container anew.
+
     Args:
         source: see :func:`~bdq_plugin.video.source.open_source`.
-        encoder: encodes it; reset first.
+        encoder: encodes it; reset first, and at each new connection to the source.
         outputs: files by suffix, see :func:`open_writer`; made with the first frame of codes.
         max_frames: stop after so many frames of codes.
         every: encode each n-th frame alone, for networks that read frames so far apart.
@@ -199,71 +299,66 @@ def encode_stream(
         progress: is shown the frames done.
         summary: filled in as frames are written, so that it is right after an error too.
         stop: set by someone else, ends the encoding as the source's end does.
-        **packed: ``chunk_frames`` and ``compression`` of ``.bdq``.
+        say: is told of a new size, in words.
+        **packed: ``chunk_frames`` and ``compression`` of ``.bdq``, ``codec`` of streams.
 
     Raises:
         ValueError: the source ends before a first frame of codes.
         SourceError: the source broke off. The outputs hold all that was encoded, and are closed.
         OSError: an output cannot be written. All outputs hold what was encoded before.
+        LeakError: the encoder gave something else than codes; it went nowhere.
     """
     numbers = dict(max_frames=max_frames, every=every, short_side=short_side, crop=crop)
     numbers['chunk_frames'] = packed.get('chunk_frames')
     for name, number in numbers.items():
         if number is not None and number < 1:
             raise ValueError(f'{name} is 1 or more, got {number}')
-    encoder.reset()
     live = getattr(source, 'live', False)
-    rate = Fraction(source.frame_rate) / every
     summary = summary if summary is not None else EncodingSummary()
-    writers: dict[str, BackgroundWriter] = {}
-    count = origin = 0
+    written = _Outputs(outputs, encoder.form, live, packed)
+    watchdog = Watchdog(encoder.form)
+    connection, count, begin = None, 0, None
     try:
-        # The stack closes every writer, whatever happens, and so finishes its file.
-        with ExitStack() as stack:
+        with closing(written):
             for count, (time_ms, pixels) in enumerate(source, start=1):
                 if stop is not None and stop.is_set():
                     break
                 if progress is not None:
-                    progress.update(count, _note(writers, summary.seconds))
+                    progress.update(count, _note(written, summary.seconds))
                 if (count - 1) % every:
                     continue
-                codes = encoder(fit_frame(pixels, short_side, crop))
+                if connection != (connection := getattr(source, 'connections', 0)):
+                    encoder.reset()  # no difference is taken over a gap
+                    watchdog.reset()
+                raw, pixels = pixels.size, fit_frame(pixels, short_side, crop)
+                codes = encoder(pixels)
+                watchdog(pixels, codes)
                 if codes is None:
                     continue
-                if not writers:
-                    origin = time_ms
-                    for path in outputs:
-                        writer = open_writer(path, encoder.form, codes.shape, rate, **packed)
-                        writers[str(path)] = stack.enter_context(
-                            BackgroundWriter(writer, codes.nbytes, live=live)
-                        )
-                for writer in writers.values():
-                    writer.write(codes, time_ms - origin)
-                summary.seconds = (time_ms - origin) / 1000 + 1 / float(rate)
+                rate = Fraction(source.frame_rate) / every
+                opened = written.write(codes, time_ms, rate)
+                if opened and begin is not None and say is not None:
+                    say(f'the source has another size: {", ".join(map(public_name, opened))}')
+                begin = time_ms if begin is None else begin
+                summary.seconds = (time_ms - begin) / 1000 + 1 / float(rate)
                 summary.source_bytes = source.bytes_read
-                summary.raw_bytes += every * pixels.size
+                summary.raw_bytes += every * raw
                 summary.frames += 1
                 if summary.frames == max_frames:
                     break
             else:
-                if not summary.frames:
+                if not summary.frames and not (stop is not None and stop.is_set()):
                     raise ValueError(
                         f'{public_name(source.name)}: nothing to encode: a difference needs two '
                         f'frames, and of {count} every {every} is read'
                     )
     finally:
-        summary.outputs = {
-            path: Output(writer.frames, writer.dropped, writer.bytes_written)
-            for path, writer in writers.items()
-        }
+        summary.outputs = written.summary()
         if progress is not None:
             progress.finish()
     return summary
 
 
-def _note(writers: dict[str, BackgroundWriter], seconds: float) -> str:
-    first = next(iter(writers.values()), None)
-    sent = first.bytes_written if first else 0
-    note = f'{8e-6 * sent / max(seconds, 1e-3):.2f} Mbit/s leave'
-    dropped = sum(writer.dropped for writer in writers.values())
-    return f'{note}, {dropped} frames dropped' if dropped else note
+def _note(written: _Outputs, seconds: float) -> str:
+    note = f'{8e-6 * written.bytes_written / max(seconds, 1e-3):.2f} Mbit/s leave'
+    return f'{note}, {written.dropped} frames dropped' if written.dropped else note

@@ -41,6 +41,7 @@ from typing import Any
 import numpy as np
 
 from ..camera_form import CameraForm
+from .sinks import is_stream, open_sink, shown
 
 MAGIC = b'BDQCODES'
 VERSION = 1
@@ -79,7 +80,8 @@ class PackedWriter:
     """Write codes to a ``.bdq`` file, chunk by chunk: what is written stays readable.
 
     Args:
-        path: file to make; an existing one is replaced.
+        path: file to make; an existing one is replaced. Or ``-``, standard output, or an address
+            of :mod:`.sinks`.
         form: the encoder that made the codes.
         shape: of every frame of codes, (H, W) or (H, W, C).
         frame_rate: nominal frames a second; the times of the frames are what counts.
@@ -88,6 +90,7 @@ class PackedWriter:
         compression: ``'zstd'`` (the package zstandard), ``'lzma'``, ``'zlib'``, or ``'context'``
             (the package numba, 16 levels at most); None takes zstd where it is installed, else
             zlib.
+        timeout: seconds that an address may take to accept what is sent.
 
     Attributes:
         frames (int): how many the file holds; those of an unfinished chunk are none of them.
@@ -109,6 +112,7 @@ class PackedWriter:
         frame_rate: Fraction | int = 25,
         chunk_frames: int = 30,
         compression: str | None = None,
+        timeout: float = 10.0,
     ) -> None:
         compression = compression or ('zstd' if has_zstd() else 'zlib')
         if compression not in COMPRESSIONS:
@@ -129,7 +133,7 @@ class PackedWriter:
         if values > MAX_VALUES:
             raise ValueError(f'frames have {MAX_VALUES:,} values at most, got {shape}')
         frame_rate = Fraction(frame_rate)
-        self.path, self.shape = Path(path), tuple(shape)
+        self.path, self.shape = shown(path), tuple(shape)
         self.chunk_frames = min(chunk_frames, max(1, CHUNK_VALUES // values))
         self.compression, self.num_levels = compression, form.num_levels
         self.frames = 0
@@ -147,7 +151,10 @@ class PackedWriter:
         }
         text = json.dumps(header).encode()
         # Unbuffered: what `_append` returns from has left this process.
-        self._file = open(self.path, 'wb', buffering=0)  # noqa: SIM115
+        if is_stream(path):
+            self._file = open_sink(os.fspath(path), timeout)
+        else:
+            self._file = open(path, 'wb', buffering=0)  # noqa: SIM115
         self.bytes_written = 0
         try:
             self._append(_PREFIX.pack(MAGIC, len(text), zlib.crc32(text)) + text)

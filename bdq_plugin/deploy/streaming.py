@@ -1,19 +1,23 @@
 """The encoder as it runs in a camera: one frame in, one frame of codes out.
 
-Two implementations of the same whole numbers: :func:`plain_values` in NumPy, to read, and the
-compiled one of :mod:`bdq_plugin.deploy.kernels`, to run. ``python -m benchmarks.run streaming``
-measures both.
+Implementations of the same whole numbers: :func:`plain_blur` and what follows it in NumPy, to read,
+and to run the compiled ones of :mod:`bdq_plugin.deploy.kernels` (numba) and ``c_core``.
+``python -m benchmarks.run streaming`` measures all.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..camera_form import CameraForm, check_blocks, load_form
 from .moving import Mover
+
+if TYPE_CHECKING:
+    from .c_core import CStream
 
 
 class StreamingEncoder:
@@ -36,7 +40,8 @@ class StreamingEncoder:
         form: an encoder in whole numbers (``encoder.integer_form()``) or the path of an encoder's
             JSON file.
         compiled: True for the kernel compiled by numba, False for NumPy (slower by a factor of
-            20 or so), None for whichever is installed.
+            20 or so). None takes numba where it is installed, else the C core where a C compiler
+            is (:mod:`bdq_plugin.deploy.c_core`), else NumPy.
         secret: 32 bytes from which geometries are drawn. None takes fresh ones from the operating
             system for each stream, which is what hides; whoever knows them can undo the geometry,
             so give them in tests only. They are neither written nor shown anywhere.
@@ -63,9 +68,11 @@ class StreamingEncoder:
         secret: bytes | None = None,
     ) -> None:
         self.form = form if isinstance(form, CameraForm) else load_form(form)
-        if compiled is None:
+        choose = compiled is None
+        if choose:
             compiled = importlib.util.find_spec('numba') is not None
         self.compiled = compiled
+        self._core = c_stream(self.form) if choose and not compiled else None
         self._noise = np.random.Generator(np.random.Philox(seed)) if self.form.dither else None
         limits = np.iinfo(np.int32)
         self._thresholds = np.clip(self.form.thresholds, limits.min, limits.max).astype(np.int32)
@@ -87,6 +94,8 @@ class StreamingEncoder:
         """Forget the previous frame: the next one begins a new stream, of any shape."""
         self._shape: tuple[int, ...] | None = None
         self._previous: np.ndarray | None = None
+        if self._core is not None:
+            self._core.reset()
         geometry = self.form.geometry
         self._move = Mover(geometry, self._secret, compiled=self.compiled) if geometry else None
 
@@ -122,7 +131,10 @@ class StreamingEncoder:
         flat = np.ascontiguousarray(frame).reshape(*frame.shape[:2], -1)
         if self._move is not None:
             flat = self._move(flat)
-        codes = self._compiled_step(flat) if self.compiled else self._plain_step(flat)
+        if self._core is not None:
+            codes = self._core(flat)
+        else:
+            codes = self._compiled_step(flat) if self.compiled else self._plain_step(flat)
         return None if codes is None else codes.reshape(codes_shape(self.form, frame.shape))
 
     def _plain_step(self, frame: np.ndarray) -> np.ndarray | None:
@@ -154,6 +166,18 @@ class StreamingEncoder:
         if self._noise is not None and not skip:
             noise = draw_noise(self._noise, self.form, self._previous.shape)
         return self._kernel(frame, self._previous, first=first, noise=noise)
+
+
+def c_stream(form: CameraForm) -> CStream | None:
+    """A stream through the C core; None without a compiler, or for what the core cannot do yet."""
+    from .c_core import CStream, cached_core, flat_form
+
+    try:
+        flat_form(form)
+    except ValueError:
+        return None
+    library = cached_core()
+    return CStream(form, library) if library else None
 
 
 def draw_noise(

@@ -176,6 +176,22 @@ class RestartPrivacyHook(Hook):
 class SaveEncoderHook(Hook):
     """Write ``encoder.json`` into the work directory after every epoch: 16 numbers, no code."""
 
+    def before_train(self, runner: Runner) -> None:
+        """Forget the frames of another training."""
+        self._frames: dict[str, int] | None = None
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Note the size of the frames, for whoever encodes with it afterwards."""
+        if self._frames is None and isinstance(data_batch, dict) and 'inputs' in data_batch:
+            # (clips, C, T, H, W) of 3D networks, (T, C, H, W) of 2D ones; luma may come thrice.
+            inputs = data_batch['inputs'][0]
+            height, width = inputs.shape[-2:]
+            colours = inputs.movedim(-4 if inputs.dim() == 5 else -3, 0)
+            grey = bool((colours == colours[:1]).all())
+            self._frames = dict(height=height, width=width, channels=1 if grey else 3)
+
     @master_only
     def after_train_epoch(self, runner: Runner) -> None:
         """Write the encoder of this epoch over that of the last."""
@@ -190,6 +206,8 @@ class SaveEncoderHook(Hook):
             protocol=getattr(dataset, 'protocol', None),
             fold=getattr(dataset, 'fold', None),
         )
+        if self._frames is not None:
+            metadata['frames'] = self._frames
         save_encoder(encoder_of(runner), f'{runner.work_dir}/encoder.json', metadata)
 
 

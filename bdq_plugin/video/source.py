@@ -201,9 +201,13 @@ class CameraSource:
     live, num_frames, bytes_read = True, 0, 0
 
     def __init__(self, index: int, *, grey: bool | None = None) -> None:
-        import cv2
-
         self.name, self._grey = f'camera {index}', bool(grey)
+        try:
+            import cv2
+        except ModuleNotFoundError as error:
+            raise SourceError(
+                f'{self.name}: cameras by index need `pip install opencv-python-headless`'
+            ) from error
         self._convert = cv2.COLOR_BGR2GRAY if self._grey else cv2.COLOR_BGR2RGB
         self._capture = cv2.VideoCapture(index)
         if not self._capture.isOpened():

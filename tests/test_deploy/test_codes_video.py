@@ -82,7 +82,7 @@ def test_videos_have_one_or_three_channels(tmp_path, encoder_file):
     form = load_form(encoder_file)
     with pytest.raises(ValueError, match='1 or 3 channels'):
         CodesVideoWriter(tmp_path / 'x.mkv', form, (4, 4, 2))
-    with pytest.raises(ValueError, match=r'\.mkv \(lossless\), \.mp4 or \.ts'):
+    with pytest.raises(ValueError, match=r'\.mkv \(lossless\), \.mp4, \.ts or \.mjpeg'):
         CodesVideoWriter(tmp_path / 'x.avi', form, (4, 4))
     with pytest.raises(OSError, match='nowhere'):
         CodesVideoWriter(tmp_path / 'nowhere' / 'x.mkv', form, (4, 4))

@@ -66,6 +66,8 @@ class TestOneEncoder:
         ours, theirs = (read_encoder_file(folder / 'encoder.json') for folder in (action, game))
         assert ours['config'] == theirs['config'] and ours['state'] == theirs['state']
         assert (ours['config']['mode'], ours['config']['range']) == ('hard', 'fixed')
+        # What the tools encode with it afterwards has the size of training.
+        assert theirs['metadata']['frames'] == dict(height=48, width=64, channels=1)
 
     def test_the_checkpoint_says_what_encoder_it_has(self, game, action):
         encoder = load_encoder(action / 'epoch_1.pth')

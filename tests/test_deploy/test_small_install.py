@@ -1,0 +1,148 @@
+"""A camera's machine with NumPy and PyAV alone, and frames of the size of training."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from bdq_plugin.deploy import PackedReader, StreamingEncoder, encode_clip, streaming
+from bdq_plugin.deploy.encoding import fit_frame
+from bdq_plugin.deploy.scaling import plain_resize
+from bdq_plugin.encoder_file import trained_frames
+from bdq_plugin.encoders import build_encoder
+from bdq_plugin.video import pixels as pixels_module
+from bdq_plugin.video.pixels import luma_of_rgb
+from bdq_plugin.video.source import VideoSource
+from tests.test_deploy.conftest import bare_site, moving_frames
+from tools import encode_video
+
+REPOSITORY = encode_video.__file__.rpartition('/tools/')[0]
+
+
+@pytest.mark.parametrize('channels', [(), (3,)])
+def test_scaling_without_opencv_gives_its_pixels(channels):
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        height, width, *size = rng.integers(1, 150, 4).tolist()
+        frame = rng.integers(0, 256, (height, width, *channels), np.uint8)
+        expected = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+        found = plain_resize(frame, *size)
+        assert found.dtype == np.uint8 and np.array_equal(found, expected), (frame.shape, size)
+
+
+def test_grey_without_opencv_is_the_same(monkeypatch):
+    rgb = np.random.default_rng(0).integers(0, 256, (3, 97, 101, 3), np.uint8)
+    expected = luma_of_rgb(rgb)
+    monkeypatch.setattr(pixels_module, 'find_spec', lambda name: None)
+    assert np.array_equal(luma_of_rgb(rgb), expected)
+
+
+@pytest.fixture(scope='module')
+def cache(tmp_path_factory) -> str:
+    """Where the C core is kept."""
+    return str(tmp_path_factory.mktemp('cache'))
+
+
+@pytest.mark.parametrize('arguments', [{}, dict(num_levels=2), dict(block=2, num_levels=4)])
+def test_the_c_core_stands_in_for_numba(monkeypatch, cache, arguments):
+    """Where it can: an encoder with blocks goes through NumPy. The codes are the same."""
+    form = build_encoder('bdq_hard', **arguments).integer_form()
+    clips = [moving_frames(5, 36, 52), moving_frames(4, 20, 24)[..., 0]]
+    expected = [encode_clip(form, clip) for clip in clips]
+    real = streaming.importlib.util.find_spec
+    monkeypatch.setattr(
+        streaming.importlib.util,
+        'find_spec',
+        lambda name, *more: None if name == 'numba' else real(name, *more),
+    )
+    monkeypatch.setenv('XDG_CACHE_HOME', cache)
+    stream = StreamingEncoder(form)
+    assert not stream.compiled and (stream._core is None) == (form.block > 1)
+    for clip, codes in zip(clips, expected, strict=True):
+        stream.reset()
+        found = [stream(frame) for frame in clip]
+        assert found[0] is None and np.array_equal(np.stack(found[1:]), codes)
+    monkeypatch.setenv('PATH', '')
+    monkeypatch.setenv('XDG_CACHE_HOME', '/nowhere')
+    assert StreamingEncoder(form)._core is None, 'without a compiler it is NumPy'
+
+
+def test_numpy_and_pyav_are_enough(tmp_path, make_video, cache):
+    """The same file of codes, at the size of training and grey, as with all packages."""
+    video = make_video(moving_frames(8, 60, 80))
+    names = [tmp_path / 'small.bdq', tmp_path / 'all.bdq']
+    encoder = 'bdq_hard_ixmas_take3'
+    start = bare_site(tmp_path / 'site-packages', 'numpy', 'av')
+    arguments = ['tool', encoder, str(video), str(names[0]), '--compression', 'zlib']
+    script = (
+        f'{start}sys.path.append({REPOSITORY!r})\nsys.argv = {arguments!r}\n'
+        'import runpy\nrunpy.run_module("tools.encode_video", run_name="__main__")'
+    )
+    done = subprocess.run(
+        [sys.executable, '-I', '-S', '-c', script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'XDG_CACHE_HOME': cache},
+    )
+    assert done.returncode == 0 or 'SystemExit: 0' in done.stderr, done.stderr
+    assert encode_video.main([encoder, str(video), str(names[1]), '--compression', 'zlib']) == 0
+    assert names[0].read_bytes() == names[1].read_bytes()
+    with VideoSource(video, grey=True) as source:
+        frames = np.stack([fit_frame(frame.pixels, 48, None) for frame in source])
+    assert frames.shape == (8, 48, 64)
+    assert np.array_equal(PackedReader(names[0]).read(), encode_clip(encoder, frames))
+
+
+# ---------------------------------------------------------------- the size of training
+@pytest.fixture
+def trained(tmp_path, encoder_file) -> str:
+    """An encoder whose file says that it was trained on colour frames, 24 pixels high."""
+    document = json.loads(encoder_file.read_text())
+    document['metadata']['frames'] = dict(height=24, width=40, channels=3)
+    path = tmp_path / 'trained.json'
+    path.write_text(json.dumps(document))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ('options', 'shape', 'said'),
+    [
+        ([], (24, 32, 3), '24 pixels on the shorter side, in colour: as in training'),
+        (['--full-size'], (48, 64, 3), 'other frames than'),
+        (['--short-side', '36'], (36, 48, 3), 'other frames than'),
+        (['--grey'], (24, 32), 'other frames than'),
+    ],
+)
+def test_frames_are_those_of_training(tmp_path, make_video, trained, options, shape, said, capsys):
+    out = tmp_path / 'x.bdq'
+    video = make_video(moving_frames(4, 48, 64))
+    assert encode_video.main([trained, str(video), str(out), *options]) == 0
+    printed = capsys.readouterr()
+    assert PackedReader(out).shape == shape and said in printed.err
+    assert 'MB an hour' in printed.out
+
+
+def test_an_encoder_that_does_not_say(tmp_path, make_video, encoder_file):
+    assert trained_frames(encoder_file) is None
+    video = make_video(moving_frames(4, 48, 64))
+    assert encode_video.main([str(encoder_file), str(video), str(tmp_path / 'x.bdq')]) == 0
+    assert PackedReader(tmp_path / 'x.bdq').shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize('frames', [5, {}, dict(height=0, width=4, channels=1), dict(height='x')])
+def test_sizes_that_are_none(tmp_path, encoder_file, frames):
+    document = json.loads(encoder_file.read_text())
+    document['metadata']['frames'] = frames
+    (tmp_path / 'x.json').write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r'x\.json: its metadata names'):
+        trained_frames(tmp_path / 'x.json')
+
+
+def test_encoders_of_the_package_say_it():
+    assert tuple(trained_frames('bdq_hard_ixmas_take3')) == (48, True)
