@@ -24,6 +24,7 @@ def apply() -> None:
     shift_hue_in_int16()
     pack_clip_layout()
     give_tsm_an_encoder()
+    format_a_config_once()
 
 
 def stub_missing_drn() -> None:
@@ -171,6 +172,32 @@ def give_tsm_an_encoder() -> None:
             params.append(dict(params=learned, lr=self.base_lr, weight_decay=0))
 
     TSMOptimWrapperConstructor.add_params = add_params
+
+
+def format_a_config_once() -> None:
+    """Let a run format its config once.
+
+    ``Config.pretty_text`` runs yapf over the whole config, which takes up to a second, and MMEngine
+    asks for it for its log, each back end of the visualiser and every checkpoint.
+    """
+    from mmengine.config import Config
+
+    stock = Config.pretty_text.fget
+    if hasattr(stock, '__wrapped__'):
+        return
+    formatted: dict[str, str] = {}
+
+    @functools.wraps(stock)
+    def pretty_text(self: Config) -> str:
+        content = repr((self.to_dict(), self._format_python_code))
+        text = formatted.get(content)
+        if text is None:
+            text = stock(self)
+            formatted.clear()  # the last one alone: a run has one config
+            formatted[content] = text
+        return text
+
+    Config.pretty_text = property(pretty_text)
 
 
 def prepare_distributed(launcher: str) -> str | None:

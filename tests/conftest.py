@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -18,6 +19,12 @@ from bdq_plugin.datasets.preparation import prepare_folder, prepare_ixmas, prepa
 from bdq_plugin.datasets.synthetic import make_folder, make_kth
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: the collections that MMEngine forces need not look through it."""
+    gc.collect()
+    gc.freeze()
 
 
 class SyntheticKTH(NamedTuple):
@@ -92,6 +99,14 @@ def synthetic_own(tmp_path_factory: pytest.TempPathFactory) -> SyntheticOwn:
     annotation = root.parent / 'own.csv'
     prepare_folder(root, annotation, pattern='{action}/{subject}_{take}.mp4')
     return SyntheticOwn(root, annotation)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def unformatted_configs() -> Iterator[None]:
+    """Runs dump their configs as they are: yapf would take as long as a tiny training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+        yield
 
 
 @pytest.fixture(autouse=True)

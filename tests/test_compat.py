@@ -1,15 +1,18 @@
 """Stock parts of the stack work where the pinned versions fail."""
 
+import importlib.metadata
 import subprocess
 import sys
 
 import cv2
+import mmcv
 import numpy as np
 import pytest
 import torch
 from mmaction.datasets.transforms import ColorJitter
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from bdq_plugin import compat
@@ -61,26 +64,49 @@ def test_color_jitter_of_a_whole_pipeline():
         assert [img.shape for img in results['imgs']] == [(8, 8, 3)] * 4
 
 
-@pytest.mark.parametrize('admitted', [True, False])
-def test_a_newer_mmcv_is_admitted_from_onedl_alone(admitted):
-    script = f"""
+def test_a_config_is_formatted_once(monkeypatch, tmp_path):
+    """Until it changes."""
+    formatted = []
+
+    def count(text, **_):
+        formatted.append(text)
+        return f'{text}# formatted\n', True
+
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', count)
+    cfg = Config(dict(a=1, b=dict(c=(2, 3))))
+    first = cfg.pretty_text
+    assert first.startswith('a=1\n') and first.endswith('# formatted\n')
+    assert cfg.pretty_text == first and len(formatted) == 1
+    cfg.b.c = 4
+    assert 'c=4' in cfg.pretty_text and len(formatted) == 2
+    cfg.dump(path := str(tmp_path / 'dumped.py'))
+    assert Config.fromfile(path).b.c == 4 and len(formatted) == 2
+
+
+def test_a_newer_mmcv_is_admitted_from_onedl():
+    """In a process of its own: MMAction2 looks at the version when it is first imported."""
+    script = """
 import importlib.metadata
 import mmcv
 
 stock = importlib.metadata.version
-
-def version(name):
-    if name != 'onedl-mmcv':
-        return stock(name)
-    if {admitted}:
-        return '2.3.6'
-    raise importlib.metadata.PackageNotFoundError(name)
-
-mmcv.__version__, importlib.metadata.version = '2.3.6', version
+importlib.metadata.version = lambda name: '2.3.6' if name == 'onedl-mmcv' else stock(name)
+mmcv.__version__ = '2.3.6'
 import bdq_plugin
 import mmaction
 assert mmcv.__version__ == '2.3.6'
 """
     result = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
-    assert (result.returncode == 0) == admitted, result.stderr
-    assert admitted or 'MMCV==2.3.6 is used but incompatible' in result.stderr
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_newer_mmcv_from_elsewhere_is_not(monkeypatch):
+    def version(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, 'version', version)
+    monkeypatch.setattr(mmcv, '__version__', '2.3.6')
+    monkeypatch.delitem(sys.modules, 'mmaction')  # its parts stay
+    compat.admit_onedl_mmcv()
+    with pytest.raises(AssertionError, match='MMCV==2.3.6 is used but incompatible'):
+        importlib.import_module('mmaction')

@@ -41,8 +41,9 @@ def game(synthetic_kth, tmp_path_factory):
     """What README's first commands leave: an annotation, and the work directory of a game."""
     root = tmp_path_factory.mktemp('program')
     annotation, videos = root / 'annotations.csv', synthetic_kth.root / 'videos'
-    run('tools/data/kth/prepare.py', videos, '--sequences', synthetic_kth.root / '00sequences.txt',
-        '--out', annotation)  # fmt: skip
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        in_this_process(monkeypatch, 'tools/data/kth/prepare.py', videos, '--sequences',
+                        synthetic_kth.root / '00sequences.txt', '--out', annotation)  # fmt: skip
     options = game_options(synthetic_kth, ann_file=str(annotation))
     run('tools/train.py', 'configs/bdq_demo.py', '--work-dir', root / 'game', '--seed', 1,
         *as_arguments(options))  # fmt: skip
@@ -143,5 +144,7 @@ def test_a_mistake_is_named_before_training(synthetic_kth, tmp_path):
     every = game_options(synthetic_kth, ann_file='nowhere/annotations.csv')
     result = run('tools/train.py', 'configs/bdq_demo.py', '--work-dir', tmp_path,
                  *as_arguments(every), expect=1)  # fmt: skip
-    assert 'tools/data/kth/prepare.py' in result.stderr
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith('error: ')
+    assert 'tools/data/kth/prepare.py' in result.stderr and 'Traceback' not in result.stderr
     assert not list(tmp_path.glob('*.pth'))

@@ -73,6 +73,8 @@ assert MODELS.get('BDQEncoder') is BDQEncoder
 import bdq_plugin.engine
 
 assert HOOKS.get('SaveEncoderHook') is bdq_plugin.engine.SaveEncoderHook
+# Seconds of import, which only some attackers need.
+assert not {'sklearn', 'torchvision', 'matplotlib'} & set(sys.modules)
 print(MODELS.get('BDQDataPreprocessor').__module__)
 """
     assert run(code).split() == ['bdq_plugin.models.data_preprocessor']

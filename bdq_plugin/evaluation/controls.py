@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from .attackers.base import Attacker
-from .attackers.templates import discriminant
+from .attackers.discriminant import discriminant
 from .clips import Clips, leave_one_unit_out
 
 OF_RECOGNITION = ('label', 'scores', 'features')

@@ -17,13 +17,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import mmaction
 import mmengine
 import numpy as np
-import sklearn
 import torch
 
 from ..atomic_files import write_text
@@ -93,7 +93,7 @@ def software() -> dict[str, str]:
         'mmengine': mmengine.__version__,
         'mmaction2': mmaction.__version__,
         'numpy': np.__version__,
-        'scikit-learn': sklearn.__version__,
+        'scikit-learn': version('scikit-learn'),
     }
 
 

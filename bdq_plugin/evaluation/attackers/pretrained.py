@@ -12,7 +12,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import mobilenet_v2
 
 from ...safe_load import load_checkpoint
 from .base import ATTACKERS
@@ -93,6 +92,8 @@ def mobilenet_v2_weights(path: str) -> dict[str, Tensor]:
 
 def _empty_mobilenet_v2() -> nn.Module:
     """The layers below the classifier, without memory for their weights."""
+    from torchvision.models import mobilenet_v2  # two seconds, which only this attacker needs
+
     with torch.device('meta'):
         return mobilenet_v2().features
 

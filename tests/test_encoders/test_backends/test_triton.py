@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+# The kernels need torch alone: the fixtures of the other tests would import MMAction2.
+ALONE = ('--noconftest', '-p', 'no:cacheprovider', '-o', 'addopts=')
+
 
 def test_in_the_interpreter():
     """In a process of its own, for Triton reads the switch when it is imported."""
     pytest.importorskip('triton')
     tests = Path(__file__).with_name('triton_in_interpreter.py')
     result = subprocess.run(
-        [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-o', 'addopts=', tests],
+        [sys.executable, '-m', 'pytest', '-q', *ALONE, tests],
         cwd=tests.parents[3],
         env={**os.environ, 'TRITON_INTERPRET': '1', 'OMP_NUM_THREADS': '1'},
         capture_output=True,
