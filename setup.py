@@ -76,6 +76,8 @@ setup(
     extras_require={
         # Beside a camera, without torch: `pip install --no-deps bdq_plugin` and these.
         'deploy': deploy_requirements(),
+        # Searches an encoder's numbers: tools/search_encoder.py.
+        'search': ['optuna'],
         'export': ['onnx', 'onnxruntime', 'onnxscript'],
         'test': [
             'pytest',
