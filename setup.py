@@ -83,6 +83,8 @@ setup(
         'camera': ['numpy', 'av>=17,<19', 'zstandard'],
         # Actions to a broker (tools/recognize.py --mqtt).
         'mqtt': ['paho-mqtt>=2'],
+        # Searches an encoder's numbers: tools/search_encoder.py.
+        'search': ['optuna'],
         'export': ['onnx', 'onnxruntime', 'onnxscript'],
         'test': [
             'pytest',

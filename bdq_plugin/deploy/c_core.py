@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import math
 import os
 import platform
 import subprocess
@@ -21,36 +22,37 @@ from ..camera_form import CameraForm
 
 # bdq.h, bdq.c and vectors.json: frames and their codes, for ports to other languages.
 C_FOLDER = Path(__file__).with_name('c')
-FORM_VERSION, MAX_TAPS, MAX_THRESHOLDS = 1, 255, 255
+FORM_VERSION, MAX_TAPS, MAX_THRESHOLDS = 2, 255, 255
+# Numbers before the taps.
+HEAD = 8
 # The compiler's vector instructions are where the speed comes from.
 FLAGS = ('-std=c99', '-O3', '-march=native')
 
 
 def flat_form(form: CameraForm) -> np.ndarray:
-    """A form as ``bdq_form`` of bdq.h: int32 of shape (515,).
+    """A form as ``bdq_form`` of bdq.h: int32 of shape (518,).
 
     Raises:
-        ValueError: the encoder dithers (noise is the camera's to draw, from a source that nobody
-            can guess), averages blocks, counts levels of the size of a value, or moves frames.
+        ValueError: the encoder moves frames by a geometry.
     """
-    if form.block > 1 or form.magnitude or form.geometry is not None:
+    if form.geometry is not None:
         raise ValueError(
-            'an encoder with blocks, events or a geometric dither has no form in C yet: use '
+            'an encoder with a geometric dither has no form in C yet: use '
             'bdq_plugin.deploy.StreamingEncoder'
-        )
-    if form.dither:
-        raise ValueError(
-            'an encoder with dither has no form in C: use bdq_plugin.deploy.StreamingEncoder, or '
-            'build the encoder with dither=0'
         )
     taps = _without_outer_zeros(form.kernel)
     limits = np.iinfo(np.int32)
     thresholds = np.clip(form.thresholds, limits.min, limits.max)
+    # A dither that rounds to nothing is one all the same: the core must ask for its noise.
+    dither = min(math.ceil(form.dither), limits.max)
     flags = form.padding == 'zeros', form.difference
-    flat = np.zeros(5 + MAX_TAPS + MAX_THRESHOLDS, np.int32)
-    flat[:5] = FORM_VERSION, len(taps), *flags, len(thresholds)
-    flat[5 : 5 + len(taps)] = taps
-    flat[5 + MAX_TAPS :][: len(thresholds)] = thresholds
+    flat = np.zeros(HEAD + MAX_TAPS + MAX_THRESHOLDS, np.int32)
+    flat[:HEAD] = (
+        *(FORM_VERSION, len(taps), *flags, len(thresholds)),
+        *(form.block, form.magnitude, dither),
+    )
+    flat[HEAD : HEAD + len(taps)] = taps
+    flat[HEAD + MAX_TAPS :][: len(thresholds)] = thresholds
     return flat
 
 
@@ -64,10 +66,10 @@ def _without_outer_zeros(kernel: Sequence[int]) -> Sequence[int]:
 def form_header(form: CameraForm) -> str:
     """``bdq_form.h``: the constant ``BDQ_FORM`` for bdq.h."""
     flat = flat_form(form)
-    version, num_taps, zeros, difference, num_thresholds = flat[:5]
-    taps = ', '.join(map(str, flat[5:][:num_taps]))
+    num_taps, num_thresholds = flat[1], flat[4]
+    taps = ', '.join(map(str, flat[HEAD:][:num_taps]))
     # The least number of 32 bits has no literal in C.
-    numbers = ['INT32_MIN' if t == -(2**31) else str(t) for t in flat[5 + MAX_TAPS :]]
+    numbers = ['INT32_MIN' if t == -(2**31) else str(t) for t in flat[HEAD + MAX_TAPS :]]
     lines = [numbers[i : min(i + 8, num_thresholds)] for i in range(0, num_thresholds, 8)]
     thresholds = ',\n        '.join(', '.join(line) for line in lines)
     return (
@@ -75,7 +77,7 @@ def form_header(form: CameraForm) -> str:
         f' * low {form.low!r}, step {form.step!r}. */\n'
         '#ifndef BDQ_FORM_H\n#define BDQ_FORM_H\n\n#include "bdq.h"\n\n'
         'static const bdq_form BDQ_FORM = {\n'
-        f'    {version}, {num_taps}, {zeros}, {difference}, {num_thresholds},\n'
+        f'    {", ".join(map(str, flat[:HEAD]))},\n'
         f'    {{{taps}}},\n    {{\n        {thresholds}\n    }}\n}};\n\n#endif\n'
     )
 
@@ -136,7 +138,7 @@ class CStream:
     """A stream through the compiled C core; called as ``StreamingEncoder`` is.
 
     Args:
-        form: an encoder in whole numbers, without dither.
+        form: an encoder in whole numbers, without geometric dither.
         library: what :func:`compile_core` wrote.
 
     Raises:
@@ -145,24 +147,36 @@ class CStream:
 
     def __init__(self, form: CameraForm, library: str | os.PathLike) -> None:
         self._core = ctypes.CDLL(os.fspath(library))
-        for name in ('bdq_state_count', 'bdq_row_count'):
+        for name in ('bdq_state_count', 'bdq_row_count', 'bdq_codes_count'):
             getattr(self._core, name).restype = ctypes.c_size_t
-        self._form = flat_form(form)
+        self._form, self._block = flat_form(form), form.block
         self._stream = _Stream()
         self.reset()
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """Shape of the stream's frames, None before the first."""
+        return self._shape
 
     def reset(self) -> None:
         """Forget the previous frame: the next one begins a new stream, of any size."""
         self._shape: tuple[int, ...] | None = None
 
-    def __call__(self, frame: np.ndarray) -> np.ndarray | None:
-        """Encode the next frame, uint8 (H, W) or (H, W, C), to codes of the same shape.
+    def __call__(self, frame: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray | None:
+        """Encode the next frame.
+
+        Args:
+            frame: uint8 (H, W) or (H, W, C).
+            noise: of an encoder with dither, shaped like the codes, int32 in units of thresholds
+                (:func:`~bdq_plugin.deploy.streaming.draw_noise`).
 
         Returns:
-            The codes, or None for the first frame of an encoder with difference.
+            The codes, of the frame's shape, H and W divided by the encoder's block; or None for the
+            first frame of an encoder with difference, which needs no noise.
 
         Raises:
-            ValueError: not such a frame, or one whose shape differs from the frames before.
+            ValueError: not such a frame, one whose shape differs from the frames before, or no
+                noise where the encoder has dither.
         """
         frame = np.ascontiguousarray(frame)
         if frame.dtype != np.uint8 or frame.ndim not in (2, 3):
@@ -174,8 +188,18 @@ class CStream:
             self._shape = frame.shape
         if frame.shape != self._shape:
             raise ValueError(f'the stream changes from frames of {self._shape} to {frame.shape}')
-        codes = np.empty_like(frame)
-        written = self._core.bdq_encode(ctypes.byref(self._stream), _at(frame), _at(codes))
+        height, width, *channels = frame.shape
+        codes = np.empty((height // self._block, width // self._block, *channels), np.uint8)
+        if noise is not None:
+            noise = np.ascontiguousarray(noise, np.int32)
+            if noise.size != codes.size:
+                raise ValueError(f'noise of {noise.shape} does not fit codes of {codes.shape}')
+        written = self._core.bdq_encode_noisy(
+            ctypes.byref(self._stream), _at(frame), None if noise is None else _at(noise),
+            _at(codes),
+        )  # fmt: skip
+        if written < 0:
+            raise ValueError('an encoder with dither needs noise for each frame of codes')
         return codes if written else None
 
     def _begin(self, height: int, width: int, channels: int) -> None:
@@ -184,7 +208,10 @@ class CStream:
         self._row = np.empty(self._core.bdq_row_count(*size), np.uint16)
         stream = ctypes.byref(self._stream)
         if self._core.bdq_begin(stream, *size, _at(self._state), _at(self._row)):
-            raise ValueError(f'the C core takes no frame of {height} x {width} x {channels}')
+            raise ValueError(
+                f'the C core takes no frame of {height} x {width} x {channels}'
+                + (f' in blocks of {self._block}' if self._block > 1 else '')
+            )
 
 
 def _at(array: np.ndarray) -> ctypes.c_void_p:

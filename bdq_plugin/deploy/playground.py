@@ -25,7 +25,10 @@ from .c_core import C_FOLDER, FORM_VERSION, flat_form
 
 WEB = Path(__file__).with_name('web')
 CORE, CORE_RECORD = WEB / 'core.wasm', WEB / 'core.json'
-EXPORTS = ('bdq_begin', 'bdq_encode', 'bdq_state_count', 'bdq_row_count', '__heap_base')
+EXPORTS = (
+    *('bdq_begin', 'bdq_encode_noisy', 'bdq_state_count', 'bdq_row_count', 'bdq_codes_count'),
+    '__heap_base',
+)
 FLAGS = ('--target=wasm32', '-std=c99', '-O3', '-msimd128', '-ffreestanding', '-nostdlib')
 LINKING = ('--no-entry', '--strip-all', *(f'--export={name}' for name in EXPORTS))
 
@@ -65,14 +68,16 @@ def _described(source: str | os.PathLike) -> dict[str, Any]:
     form, document = load_form(source), read_encoder_file(source)
     flat_form(form)  # refuses what the core cannot run
     state, metadata = document['state'], document['metadata']
+    thresholds = state.get('quantize.thresholds')
     in_zoo = os.fspath(source) in zoo_names()
     name = Path(source).stem
     return dict(
         name=name,
         form=form.to_dict(),
         sigma=math.exp(state['blur.log_sigma']) if document['config']['blur'] else None,
-        thresholds=sorted(state['quantize.thresholds']),  # in units of a level
-        range=form.low + form.step * len(form.thresholds),
+        # In units of a level. None about a dead zone, which the page does not change.
+        thresholds=None if thresholds is None else sorted(thresholds),
+        range=None if thresholds is None else form.low + form.step * len(form.thresholds),
         trained=_training(metadata),
         card=_card(name) if in_zoo else 'An encoder of your own: audit it with tools/audit.py.',
     )

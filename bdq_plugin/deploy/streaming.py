@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -132,10 +133,17 @@ class StreamingEncoder:
         if self._move is not None:
             flat = self._move(flat)
         if self._core is not None:
-            codes = self._core(flat)
+            codes = self._core_step(flat)
         else:
             codes = self._compiled_step(flat) if self.compiled else self._plain_step(flat)
         return None if codes is None else codes.reshape(codes_shape(self.form, frame.shape))
+
+    def _core_step(self, frame: np.ndarray) -> np.ndarray | None:
+        skip = self._core.shape is None and self.form.difference
+        noise = None
+        if self._noise is not None and not skip:
+            noise = draw_noise(self._noise, self.form, codes_shape(self.form, frame.shape))
+        return self._core(frame, noise)
 
     def _plain_step(self, frame: np.ndarray) -> np.ndarray | None:
         means = plain_block_mean(plain_blur(self.form, frame), self.form.block)
@@ -169,15 +177,11 @@ class StreamingEncoder:
 
 
 def c_stream(form: CameraForm) -> CStream | None:
-    """A stream through the C core; None without a compiler, or for what the core cannot do yet."""
-    from .c_core import CStream, cached_core, flat_form
+    """A stream of frames that are moved already through the C core; None without a compiler."""
+    from .c_core import CStream, cached_core
 
-    try:
-        flat_form(form)
-    except ValueError:
-        return None
     library = cached_core()
-    return CStream(form, library) if library else None
+    return CStream(replace(form, geometry=None), library) if library else None
 
 
 def draw_noise(

@@ -10,16 +10,20 @@ row by row, channels of a pixel side by side. With ``difference`` the first fram
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..camera_form import UNITS, CameraForm, integer_kernel, streaming_zoo
+from ..camera_form import UNITS, CameraForm, IntegerLevels, integer_kernel, streaming_zoo
 from .c_core import C_FOLDER
 from .streaming import StreamingEncoder
 
 VECTORS = C_FOLDER / 'vectors.json'
+_EVENTS = dict(
+    kernel=(256,), block=2, **asdict(IntegerLevels.of_dead_zone(2, dead_zone=0.03, step=0.06))
+)
 
 
 def _form(levels: int, *, limit: float = 0.25, **parts: Any) -> CameraForm:
@@ -27,7 +31,8 @@ def _form(levels: int, *, limit: float = 0.25, **parts: Any) -> CameraForm:
     step = (limit - low) / (levels - 1)
     thresholds = tuple(round((low + (k + 0.5) * step) * UNITS) for k in range(levels - 1))
     default = dict(kernel=integer_kernel(1.5), padding='replicate', difference=True)
-    return CameraForm(**{**default, **parts}, thresholds=thresholds, dither=0.0, low=low, step=step)
+    default |= dict(thresholds=thresholds, dither=0.0, low=low, step=step)
+    return CameraForm(**{**default, **parts})
 
 
 def cases() -> dict[str, tuple[CameraForm, tuple[int, int, int]]]:
@@ -40,6 +45,9 @@ def cases() -> dict[str, tuple[CameraForm, tuple[int, int, int]]]:
         'wide kernel, edges repeated': (_form(3, kernel=wide, limit=0.02), (11, 12, 1)),
         'zeros around': (_form(16, padding='zeros', limit=0.05), (6, 7, 1)),
         'no blur': (_form(16, kernel=(256,)), (3, 5, 4)),
+        'blocks': (_form(16, block=4, limit=0.02), (8, 12, 3)),
+        'blocks, no difference': (_form(4, block=3, difference=False, limit=1.0), (6, 9, 1)),
+        'events of blocks': (_form(2, **_EVENTS), (6, 10, 1)),
         'no difference': (_form(256, difference=False, limit=1.0), (6, 5, 1)),
     }
     for name, form in streaming_zoo().items():

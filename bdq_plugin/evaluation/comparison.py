@@ -76,6 +76,15 @@ EXPERIMENTS: dict[str, list[Entry]] = {
     'first_group': _entries(*_MAIN, 'bdq_released', 'd', 'sign_16', 'sign_2'),
     'untrained': _entries('pass_through')
     + _entries('bdq_hard', 'bdq', 'sign_2', 'sign_16', 'd', 'bdq_released', trained=False),
+    'hide': _entries('pass_through')
+    + _entries(
+        'bdq_hard',
+        'blocks',
+        'blocks_noise',
+        'blocks_geometry',
+        'blocks_noise_geometry',
+        trained=False,
+    ),
     'ablation': _entries('pass_through', 'b', 'd', 'q', 'bd', 'bq', 'dq', 'bdq'),
     'rivals': _entries(
         'pass_through',

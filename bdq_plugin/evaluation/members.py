@@ -138,6 +138,12 @@ def run_member(
     return record, scores
 
 
+def held_out_scores(build: Any, train: Clips) -> np.ndarray:
+    """Scores (N, K) of each training clip by what learned from the other units alone."""
+    attacker = build()
+    return attacker.fit(train).held_out if attacker.cross_fits else cross_fit(build, train)
+
+
 def cross_fit(build: Any, train: Clips) -> np.ndarray:
     """Scores (N, K) of each training clip by an attacker that learned from the other units."""
     scores: np.ndarray | None = None

@@ -16,12 +16,14 @@ from bdq_plugin.camera_form import CameraForm, integer_kernel, load_form, stream
 from bdq_plugin.deploy import StreamingEncoder
 from bdq_plugin.deploy.c_core import (
     C_FOLDER,
+    HEAD,
     MAX_TAPS,
     CStream,
     compile_core,
     flat_form,
     form_header,
 )
+from bdq_plugin.deploy.streaming import draw_noise
 from bdq_plugin.deploy.vectors import VECTORS, cases
 from bdq_plugin.encoders import build_encoder, load_encoder, save_encoder, zoo_names
 from tests.game import REPOSITORY
@@ -33,6 +35,7 @@ PROGRAMS = Path(__file__).with_name('c_programs')
 STRICT = ('-std=c99', '-Wall', '-Wextra', '-Werror', '-pedantic', '-O1', '-g')
 SANITIZED = ('-fsanitize=address,undefined', '-fno-sanitize-recover=all')
 BAD_FORM, BAD_SIZE = -1, -2
+FORM_SIZE = HEAD + 2 * 255
 
 
 @pytest.fixture(scope='session')
@@ -62,9 +65,16 @@ def library(compiler, tmp_path_factory) -> Path:
     return compile_core(tmp_path_factory.mktemp('core') / 'bdq.so', compiler)
 
 
-def as_case(flat: np.ndarray, size: tuple[int, ...], frames: list[np.ndarray]) -> bytes:
+def as_case(
+    flat: np.ndarray,
+    size: tuple[int, ...],
+    frames: list[np.ndarray],
+    noises: list[np.ndarray] | None = None,
+) -> bytes:
     numbers = np.array([*size, len(frames)], np.int32)
-    return flat.tobytes() + numbers.tobytes() + b''.join(frame.tobytes() for frame in frames)
+    drawn = noises or [np.empty(0, np.int32)] * len(frames)
+    parts = [n.tobytes() + frame.tobytes() for n, frame in zip(drawn, frames, strict=True)]
+    return flat.tobytes() + numbers.tobytes() + b''.join(parts)
 
 
 def run_cases(program: Path, cases: list[bytes]) -> bytes:
@@ -91,6 +101,7 @@ def expected_answer(form: CameraForm, frames: list[np.ndarray]) -> bytes:
 def random_form(rng: np.random.Generator) -> CameraForm:
     kernel = integer_kernel(rng.uniform(0.2, 3), int(rng.choice([1, 3, 5, 5, 5, 7, 9, 21])))
     count = int(rng.choice([1, 2, 7, 8, 15, 15, 16, 30, 31, 255]))
+    block = int(rng.choice([1, 1, 2, 3, 5]))
     spread = 10 ** rng.uniform(2, 7.3)
     thresholds = np.sort(np.rint(rng.normal(0, spread, count))).astype(int)
     return CameraForm(
@@ -101,6 +112,17 @@ def random_form(rng: np.random.Generator) -> CameraForm:
         dither=0.0,
         low=-0.25,
         step=0.5 / count,
+        block=block,
+        magnitude=bool(rng.random() < 0.3),
+    )
+
+
+def random_size(rng: np.random.Generator, form: CameraForm) -> tuple[int, int, int]:
+    height, width, channels = map(int, rng.integers(1, [20, 24, 5]))
+    return (
+        max(1, height // form.block) * form.block,
+        max(1, width // form.block) * form.block,
+        channels,
     )
 
 
@@ -134,7 +156,8 @@ def test_random_forms_and_sizes(program):
     rng = np.random.default_rng(1)
     cases, answers = [], []
     for _ in range(300):
-        form, size = random_form(rng), tuple(map(int, rng.integers(1, [20, 24, 5])))
+        form = random_form(rng)
+        size = random_size(rng, form)
         frames = list(rng.integers(0, 256, (3, *size), dtype=np.uint8))
         cases.append(as_case(flat_form(form), size, frames))
         answers.append(expected_answer(form, frames))
@@ -168,13 +191,17 @@ def test_vectors_are_right_and_cover_the_zoo(program):
 
 # ---------------------------------------------------------------- what is refused
 def is_sound(flat: np.ndarray) -> bool:
-    version, num_taps, zeros, difference, num_thresholds = flat[:5].tolist()
-    if version != 1 or {zeros, difference} - {0, 1}:
+    version, num_taps, zeros, difference, num_thresholds, block, magnitude, dither = flat[
+        :HEAD
+    ].tolist()
+    if version != 2 or {zeros, difference, magnitude} - {0, 1}:
+        return False
+    if not 1 <= block <= 128 or dither < 0:
         return False
     if not (1 <= num_taps <= 255 and num_taps % 2 and 1 <= num_thresholds <= 255):
         return False
-    taps = flat[5 : 5 + num_taps].tolist()
-    thresholds = flat[5 + MAX_TAPS :][:num_thresholds].tolist()
+    taps = flat[HEAD : HEAD + num_taps].tolist()
+    thresholds = flat[HEAD + MAX_TAPS :][:num_thresholds].tolist()
     return (
         min(taps) >= 0
         and sum(taps) == 256
@@ -190,22 +217,29 @@ def test_damaged_forms_are_refused_or_encoded_in_their_memory(program):
     for _ in range(600):
         flat = flat_form(random_form(rng))
         for _ in range(rng.integers(1, 3)):
-            place = rng.integers(5) if rng.random() < 0.5 else rng.integers(flat.size)
+            place = rng.integers(HEAD) if rng.random() < 0.5 else rng.integers(flat.size)
             flat[place] = rng.choice(extremes)
         sound.append(is_sound(flat))
-        size = tuple(map(int, rng.integers(1, 9, 3)))
-        frames = list(rng.integers(0, 256, (2, *size), dtype=np.uint8)) if sound[-1] else []
-        cases.append(as_case(flat, size, frames))
+        size, frames, noises = (4, 4, 1), [], None
+        if sound[-1]:
+            small = tuple(map(int, rng.integers(1, 5, 3)))
+            size = tuple(map(int, np.multiply(small, (flat[5], flat[5], 1))))
+            frames = list(rng.integers(0, 256, (2, *size), dtype=np.uint8))
+            if flat[7]:
+                noises = list(rng.choice(extremes, (2, *small)).astype(np.int32))
+        cases.append(as_case(flat, size, frames, noises))
     whole = run_cases(program, cases)
     at = 0
     for case, right in zip(cases, sound, strict=True):
         assert np.frombuffer(whole, np.int32, 1, at)[0] == (0 if right else BAD_FORM)
         at += 4
-        height, width, channels, count = np.frombuffer(case, np.int32, 4, 515 * 4).tolist()
+        flat = np.frombuffer(case, np.int32, FORM_SIZE + 4)
+        height, width, channels, count = flat[FORM_SIZE:].tolist()
+        codes = height * width * channels // max(1, flat[5]) ** 2
         for _ in range(count):
             written = int(np.frombuffer(whole, np.int32, 1, at)[0])
             assert written in (0, 1)
-            at += 4 + written * height * width * channels
+            at += 4 + written * int(codes)
     assert at == len(whole) and 20 < sum(sound) < 580
 
 
@@ -221,9 +255,51 @@ def test_sizes_that_no_memory_holds_are_refused(program, size):
     assert run_cases(program, [largest]) == np.int32(0).tobytes()
 
 
-def test_dither_has_no_form_in_c():
-    form = build_encoder('bdq_hard', dither=0.01).integer_form()
-    with pytest.raises(ValueError, match='dither'):
+def test_frames_of_no_whole_number_of_blocks_are_refused(program, library):
+    form = build_encoder('blocks').integer_form()
+    assert run_cases(program, [as_case(flat_form(form), (8, 12, 1), [])]) == (
+        np.int32(BAD_SIZE).tobytes()
+    )
+    with pytest.raises(ValueError, match='8 x 12 x 1 in blocks of 8'):
+        CStream(form, library)(np.zeros((8, 12), np.uint8))
+
+
+@pytest.mark.parametrize('preset', ['blocks', 'blocks_noise'])
+@pytest.mark.parametrize('shape', [(48, 64), (24, 16, 3), (8, 8000)])
+def test_codes_of_what_hides_people(preset, shape, library, program):
+    form = build_encoder(preset).integer_form()
+    frames = moving_frames(5, *shape[:2])
+    frames = list(frames if len(shape) == 3 else np.ascontiguousarray(frames[..., :1]))
+    plain = StreamingEncoder(form, compiled=False, seed=7)
+    expected = [plain(frame) for frame in frames]
+    small = shape[0] // 8, shape[1] // 8, frames[0].shape[2]
+    generator = np.random.Generator(np.random.Philox(7))
+    noises = [np.zeros(small, np.int32)] + [draw_noise(generator, form, small) for _ in frames[1:]]
+    stream = CStream(form, library)
+    given = [None, *(noises[1:] if form.dither else [None] * 4)]
+    made = [stream(frame, noise) for frame, noise in zip(frames, given, strict=True)]
+    assert made[0] is None
+    assert np.array_equal(made[1:], expected[1:])
+    assert len(np.unique(made[1:])) == 3
+    case = as_case(flat_form(form), frames[0].shape, frames, noises if form.dither else None)
+    assert run_cases(program, [case]) == answer(expected)
+
+
+def test_no_code_of_an_encoder_with_dither_without_its_noise(library):
+    # The least dither that there is, too.
+    form = build_encoder('bdq_hard', dither=1e-9).integer_form()
+    stream, frame = CStream(form, library), np.zeros((4, 6), np.uint8)
+    assert stream(frame) is None
+    with pytest.raises(ValueError, match='needs noise'):
+        stream(frame)
+    with pytest.raises(ValueError, match='does not fit'):
+        stream(frame, np.zeros((4, 5), np.int32))
+    assert stream(frame, np.zeros((4, 6), np.int32)).shape == (4, 6)
+
+
+def test_a_geometry_has_no_form_in_c():
+    form = build_encoder('blocks_geometry').integer_form()
+    with pytest.raises(ValueError, match='geometric dither has no form in C'):
         flat_form(form)
 
 
@@ -231,7 +307,7 @@ def test_thresholds_beyond_32_bits_and_zero_taps():
     form = build_encoder('bdq_hard', range_limit=1e6, sigma=0.2, kernel_size=511).integer_form()
     assert len(form.kernel) == 511
     flat = flat_form(form)
-    assert flat[1] == 1 and flat[5] == 256 and is_sound(flat)
+    assert flat[1] == 1 and flat[HEAD] == 256 and is_sound(flat)
     assert 'INT32_MIN' in form_header(form)
 
 
@@ -268,9 +344,9 @@ def test_what_has_no_header(tmp_path, capsys):
     assert 'fixed range' in capsys.readouterr().err
     assert export_tool.main(['bdq_hard_ixmas_take3', header, '--form', 'clip']) == 1
     assert "'step'" in capsys.readouterr().err
-    dithered = save_encoder(build_encoder('bdq_hard', dither=0.1), tmp_path / 'dithered.json')
-    assert export_tool.main([str(dithered), header]) == 1
-    assert 'dither' in capsys.readouterr().err
+    moved = save_encoder(build_encoder('blocks_geometry'), tmp_path / 'moved.json')
+    assert export_tool.main([str(moved), header]) == 1
+    assert 'geometric dither' in capsys.readouterr().err
     assert not Path(header).exists()
 
 

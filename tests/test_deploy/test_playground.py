@@ -24,10 +24,10 @@ from bdq_plugin.camera_form import (
     load_form,
     streaming_zoo,
 )
-from bdq_plugin.deploy import StreamingEncoder
+from bdq_plugin.deploy import StreamingEncoder, streaming
 from bdq_plugin.deploy import playground as playground_module
 from bdq_plugin.deploy.playground import CORE, CORE_RECORD, playground_page, sources_digest
-from bdq_plugin.encoders import zoo_names
+from bdq_plugin.encoders import build_encoder, save_encoder, zoo_names
 from bdq_plugin.video.pixels import luma_of_rgb
 from tests.test_deploy.browser import Page, open_browser
 from tests.test_deploy.conftest import moving_frames
@@ -43,7 +43,8 @@ LISTEN = """
         form: d.form, shape: [d.height, d.width, d.channels],
         clear: text(document.getElementById('clear').getContext('2d')
             .getImageData(0, 0, d.width, d.height).data),
-        pixels: text(d.pixels), codes: d.codes && text(d.codes)}));
+        pixels: text(d.pixels), codes: d.codes && text(d.codes),
+        noise: d.codes && d.noise && Array.from(d.noise)}));
 """
 FAKE_CAMERA = ('--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream')
 
@@ -100,11 +101,16 @@ def kept_frames(page: Page) -> list[dict]:
     def array(text: str, shape: list[int]) -> np.ndarray:
         return np.frombuffer(base64.b64decode(text), np.uint8).reshape(shape)
 
+    def codes(kept: dict) -> np.ndarray | None:
+        block, (height, width, channels) = kept['form']['block'], kept['shape']
+        return kept['codes'] and array(kept['codes'], [height // block, width // block, channels])
+
     return [
         dict(
             form=CameraForm.from_dict(kept['form']),
             pixels=array(kept['pixels'], kept['shape']),
-            codes=kept['codes'] and array(kept['codes'], kept['shape']),
+            codes=codes(kept),
+            noise=kept['noise'],
             clear=array(kept['clear'], [*kept['shape'][:2], 4])[..., :3],
         )
         for kept in json.loads(page.run('JSON.stringify(kept)'))
@@ -150,6 +156,41 @@ def test_grey_is_the_luma_of_training(page, address):
     check_codes(kept, load_form('bdq_hard_ixmas_take3'))
     for frame in kept:
         assert np.array_equal(frame['pixels'][..., 0], luma_of_rgb(frame['clear']))
+
+
+@pytest.mark.parametrize('preset', ['blocks', 'blocks_noise'])
+def test_what_hides_people_runs_in_the_page(page, tmp_path, preset, monkeypatch):
+    encoder = save_encoder(build_encoder(preset), tmp_path / 'hide.json')
+    out = tmp_path / 'page.html'
+    assert playground_tool.main(['--encoder', str(encoder), '--out', str(out)]) == 0
+    start_camera(page, out.as_uri(), grey='1')
+    kept, form = kept_frames(page), load_form(encoder)
+    assert page.run("[$('levels').disabled, $('range').disabled]") == [True, True]
+    assert page.run("[$('coded').width, $('coded').height]") == [WIDTH // 8, HEIGHT // 8]
+    drawn = [frame['noise'] for frame in kept if frame['codes'] is not None]
+    if form.dither:
+        # Another draw for each code of each frame, of the right size.
+        assert 0.7 < np.std(drawn) / form.dither < 1.3
+        assert len({tuple(noise) for noise in drawn}) == len(drawn)
+        draws = iter(drawn)
+        monkeypatch.setattr(
+            streaming,
+            'draw_noise',
+            lambda generator, form, shape: np.array(next(draws), np.int32).reshape(shape),
+        )
+    else:
+        assert not any(drawn)
+    check_codes(kept, form)
+
+
+def test_frames_are_brought_to_whole_blocks(page, tmp_path):
+    encoder = save_encoder(build_encoder('blocks', block=7), tmp_path / 'sevens.json')
+    out = tmp_path / 'page.html'
+    assert playground_tool.main(['--encoder', str(encoder), '--out', str(out)]) == 0
+    start_camera(page, out.as_uri())
+    kept = kept_frames(page)
+    assert kept[0]['pixels'].shape == (49, 63, 3)
+    check_codes(kept, load_form(encoder))
 
 
 @pytest.mark.parametrize(('sigma', 'bits', 'limit'), [(0.3, 1, 0.05), (1.3, 3, 0.4), (4, 8, 1.0)])
@@ -268,7 +309,7 @@ def test_a_core_of_another_version_says_so(page, address):
     page.open(address)
     page.wait('core')
     page.run(LISTEN)
-    page.run("data.version = 2; $('camera').click()")
+    page.run("data.version = 1; $('camera').click()")
     page.wait("!$('message').hidden")
     assert 'another version' in page.run("$('message').textContent")
 

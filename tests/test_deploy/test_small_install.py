@@ -49,12 +49,21 @@ def cache(tmp_path_factory) -> str:
     return str(tmp_path_factory.mktemp('cache'))
 
 
-@pytest.mark.parametrize('arguments', [{}, dict(num_levels=2), dict(block=2, num_levels=4)])
-def test_the_c_core_stands_in_for_numba(monkeypatch, cache, arguments):
-    """Where it can: an encoder with blocks goes through NumPy. The codes are the same."""
-    form = build_encoder('bdq_hard', **arguments).integer_form()
+@pytest.mark.parametrize(
+    ('preset', 'arguments'),
+    [
+        ('bdq_hard', {}),
+        ('bdq_hard', dict(num_levels=2)),
+        ('bdq_hard', dict(block=2, num_levels=4)),
+        ('blocks_noise_geometry', dict(block=4)),
+    ],
+)
+def test_the_c_core_stands_in_for_numba(monkeypatch, cache, preset, arguments):
+    """The codes are the same, noise and geometry of the same seed and secret included."""
+    form = build_encoder(preset, **arguments).integer_form()
+    drawn = dict(seed=5, secret=bytes(range(32)))
     clips = [moving_frames(5, 36, 52), moving_frames(4, 20, 24)[..., 0]]
-    expected = [encode_clip(form, clip) for clip in clips]
+    plain = StreamingEncoder(form, compiled=False, **drawn)
     real = streaming.importlib.util.find_spec
     monkeypatch.setattr(
         streaming.importlib.util,
@@ -62,12 +71,14 @@ def test_the_c_core_stands_in_for_numba(monkeypatch, cache, arguments):
         lambda name, *more: None if name == 'numba' else real(name, *more),
     )
     monkeypatch.setenv('XDG_CACHE_HOME', cache)
-    stream = StreamingEncoder(form)
-    assert not stream.compiled and (stream._core is None) == (form.block > 1)
-    for clip, codes in zip(clips, expected, strict=True):
+    stream = StreamingEncoder(form, **drawn)
+    assert not stream.compiled and stream._core is not None
+    for clip in clips:
         stream.reset()
-        found = [stream(frame) for frame in clip]
-        assert found[0] is None and np.array_equal(np.stack(found[1:]), codes)
+        plain.reset()
+        found, expected = [stream(frame) for frame in clip], [plain(frame) for frame in clip]
+        assert found[0] is None and expected[0] is None
+        assert np.array_equal(np.stack(found[1:]), np.stack(expected[1:]))
     monkeypatch.setenv('PATH', '')
     monkeypatch.setenv('XDG_CACHE_HOME', '/nowhere')
     assert StreamingEncoder(form)._core is None, 'without a compiler it is NumPy'

@@ -4,6 +4,7 @@
 #include "bdq.h"
 
 #define KERNEL_SUM 256
+#define MAX_NOISE ((int32_t)1 << 26)
 #define MAX_VALUES ((int64_t)1 << 28)
 #define MAX_ROW ((uint64_t)1 << 29)
 /* Values of a strip: 4 KB of 32-bit numbers. */
@@ -21,7 +22,8 @@ int bdq_check_form(const bdq_form *form) {
     if (form == NULL || form->version != BDQ_FORM_VERSION || !is_flag(form->zeros) ||
         !is_flag(form->difference) || form->num_taps < 1 || form->num_taps > BDQ_MAX_TAPS ||
         form->num_taps % 2 == 0 || form->num_thresholds < 1 ||
-        form->num_thresholds > BDQ_MAX_THRESHOLDS)
+        form->num_thresholds > BDQ_MAX_THRESHOLDS || form->block < 1 ||
+        form->block > BDQ_MAX_BLOCK || !is_flag(form->magnitude) || form->dither < 0)
         return BDQ_BAD_FORM;
     for (int32_t i = 0; i < form->num_taps; i++) {
         int32_t tap = form->taps[i];
@@ -34,20 +36,29 @@ int bdq_check_form(const bdq_form *form) {
     return sum == KERNEL_SUM ? BDQ_OK : BDQ_BAD_FORM;
 }
 
-static int is_size(int32_t height, int32_t width, int32_t channels) {
+static int is_size(const bdq_form *form, int32_t height, int32_t width, int32_t channels) {
     return height > 0 && width > 0 && channels > 0 && (int64_t)height * width <= MAX_VALUES &&
-           (int64_t)height * width * channels <= MAX_VALUES;
+           (int64_t)height * width * channels <= MAX_VALUES && height % form->block == 0 &&
+           width % form->block == 0;
 }
 
+size_t bdq_codes_count(const bdq_form *form, int32_t height, int32_t width, int32_t channels) {
+    if (bdq_check_form(form) != BDQ_OK || !is_size(form, height, width, channels)) return 0;
+    return (size_t)(height / form->block) * (size_t)(width / form->block) * (size_t)channels;
+}
+
+/* The previous values, and behind them the sums of the columns of a row of blocks. */
 size_t bdq_state_count(const bdq_form *form, int32_t height, int32_t width, int32_t channels) {
-    if (bdq_check_form(form) != BDQ_OK || !is_size(height, width, channels)) return 0;
-    return form->difference ? (size_t)height * (size_t)width * (size_t)channels : 0;
+    size_t count = bdq_codes_count(form, height, width, channels);
+    if (count == 0) return 0;
+    return (form->difference ? count : 0) +
+           (form->block > 1 ? (size_t)width * (size_t)channels : 0);
 }
 
 /* A row with its margins. */
 size_t bdq_row_count(const bdq_form *form, int32_t height, int32_t width, int32_t channels) {
     uint64_t count;
-    if (bdq_check_form(form) != BDQ_OK || !is_size(height, width, channels)) return 0;
+    if (bdq_codes_count(form, height, width, channels) == 0) return 0;
     count = ((uint64_t)width + (uint64_t)form->num_taps - 1) * (uint64_t)channels;
     return count <= MAX_ROW ? (size_t)count : 0;
 }
@@ -58,7 +69,8 @@ int bdq_begin(bdq_stream *stream, const bdq_form *form, int32_t height, int32_t 
     stream->form = NULL;
     if (bdq_check_form(form) != BDQ_OK) return BDQ_BAD_FORM;
     if (bdq_row_count(form, height, width, channels) == 0) return BDQ_BAD_SIZE;
-    if (row == NULL || (form->difference && state == NULL)) return BDQ_NO_MEMORY;
+    if (row == NULL || ((form->difference || form->block > 1) && state == NULL))
+        return BDQ_NO_MEMORY;
     stream->form = form;
     stream->height = height;
     stream->width = width;
@@ -127,6 +139,29 @@ static void filter_row(const uint16_t *row, int32_t count, int32_t channels, con
     }
 }
 
+/* ---------------------------------------------------------------- blocks */
+
+/* At most 128 values of 24 bits: 31 bits. */
+static void add_row(int32_t *restrict sums, const int32_t *restrict values, int32_t count,
+                    int is_first) {
+    if (is_first)
+        for (int32_t i = 0; i < count; i++) sums[i] = values[i];
+    else
+        for (int32_t i = 0; i < count; i++) sums[i] += values[i];
+}
+
+/* Means from place `first` on, from the sums of columns, rounded down. */
+static void block_means(const int32_t *sums, int32_t first, int32_t count, int32_t block,
+                        int32_t channels, int32_t *restrict out) {
+    for (int32_t i = 0; i < count; i++) {
+        int32_t column = (first + i) / channels, channel = (first + i) % channels;
+        const int32_t *sum = sums + (size_t)column * (size_t)block * (size_t)channels + channel;
+        int64_t total = 0;
+        for (int32_t k = 0; k < block; k++) total += sum[(size_t)k * (size_t)channels];
+        out[i] = (int32_t)(total / (block * block));
+    }
+}
+
 /* ---------------------------------------------------------------- difference and thresholds */
 
 /* Values become the difference, previous what the values were. */
@@ -136,6 +171,18 @@ static void subtract(int32_t *restrict values, int32_t *restrict previous, int32
         values[i] = value - previous[i];
         previous[i] = value;
     }
+}
+
+/* A value has 25 bits, noise 27. */
+static void add_noise(int32_t *restrict values, const int32_t *restrict noise, int32_t count) {
+    for (int32_t i = 0; i < count; i++) {
+        int32_t drawn = noise[i] < -MAX_NOISE ? -MAX_NOISE : noise[i];
+        values[i] += drawn > MAX_NOISE ? MAX_NOISE : drawn;
+    }
+}
+
+static void fold(int32_t *values, int32_t count) {
+    for (int32_t i = 0; i < count; i++) values[i] = values[i] < 0 ? -values[i] : values[i];
 }
 
 /* How many of the thresholds lie strictly below each value, in 32 bits as the values are: a count
@@ -179,33 +226,72 @@ static void quantize(const int32_t *restrict values, const int32_t *thresholds,
 
 /* ---------------------------------------------------------------- a frame */
 
-int bdq_encode(bdq_stream *stream, const uint8_t *frame, uint8_t *codes) {
-    const bdq_form *form;
+/* Codes of a strip of values, blurred or means of blocks; nothing comes of values that are the
+ * first, which lie in the state already. */
+static void finish(const bdq_stream *stream, const int32_t *thresholds, int32_t *values,
+                   size_t at, int32_t count, const int32_t *noise, uint8_t *codes) {
+    const bdq_form *form = stream->form;
+    if (form->difference) subtract(values, stream->state + at, count);
+    if (noise != NULL) add_noise(values, noise + at, count);
+    if (form->magnitude) fold(values, count);
+    quantize(values, thresholds, form->num_thresholds, count, codes + at);
+}
+
+static void finish_blocks(const bdq_stream *stream, const int32_t *thresholds, int only_state,
+                          const int32_t *sums, int32_t row, const int32_t *noise,
+                          uint8_t *codes) {
+    const bdq_form *form = stream->form;
+    int32_t values[STRIP], size = stream->width / form->block * stream->channels;
+    for (int32_t x = 0; x < size; x += STRIP) {
+        int32_t count = size - x < STRIP ? size - x : STRIP;
+        size_t at = (size_t)row * (size_t)size + (size_t)x;
+        block_means(sums, x, count, form->block, stream->channels,
+                    only_state ? stream->state + at : values);
+        if (!only_state) finish(stream, thresholds, values, at, count, noise, codes);
+    }
+}
+
+static int encode(bdq_stream *stream, const uint8_t *frame, const int32_t *noise, uint8_t *codes) {
+    const bdq_form *form = stream->form;
     int32_t thresholds[BDQ_MAX_THRESHOLDS + GROUP], values[STRIP];
-    int32_t size, margin, only_state;
-    if (stream == NULL || stream->form == NULL || frame == NULL || codes == NULL)
-        return BDQ_NO_MEMORY;
-    form = stream->form;
-    size = stream->width * stream->channels;
-    margin = form->num_taps / 2 * stream->channels;
-    only_state = form->difference && !stream->started;
+    int32_t size = stream->width * stream->channels;
+    int32_t margin = form->num_taps / 2 * stream->channels;
+    int only_state = form->difference && !stream->started;
+    int32_t *sums = NULL;
+    if (form->block > 1)
+        sums = stream->state + (form->difference ? bdq_codes_count(form, stream->height,
+                                                       stream->width, stream->channels) : 0);
     /* Filled up with thresholds that no value exceeds. */
     for (int32_t k = 0; k < BDQ_MAX_THRESHOLDS + GROUP; k++)
         thresholds[k] = k < form->num_thresholds ? form->thresholds[k] : INT32_MAX;
     for (int32_t y = 0; y < stream->height; y++) {
-        size_t offset = (size_t)y * (size_t)size;
         filter_column(stream, frame, y, stream->row + margin);
         pad_row(stream, stream->row + margin);
         for (int32_t x = 0; x < size; x += STRIP) {
             int32_t count = size - x < STRIP ? size - x : STRIP;
-            int32_t *previous = form->difference ? stream->state + offset + x : NULL;
+            size_t at = (size_t)y * (size_t)size + (size_t)x;
+            int in_state = only_state && sums == NULL;
             filter_row(stream->row + x, count, stream->channels, form,
-                       only_state ? previous : values);
-            if (only_state) continue;
-            if (form->difference) subtract(values, previous, count);
-            quantize(values, thresholds, form->num_thresholds, count, codes + offset + x);
+                       in_state ? stream->state + at : values);
+            if (sums != NULL) add_row(sums + x, values, count, y % form->block == 0);
+            else if (!only_state) finish(stream, thresholds, values, at, count, noise, codes);
         }
+        if (sums != NULL && y % form->block == form->block - 1)
+            finish_blocks(stream, thresholds, only_state, sums, y / form->block, noise, codes);
     }
     stream->started = 1;
     return !only_state;
+}
+
+int bdq_encode_noisy(bdq_stream *stream, const uint8_t *frame, const int32_t *noise,
+                     uint8_t *codes) {
+    const bdq_form *form = stream == NULL ? NULL : stream->form;
+    if (form == NULL || frame == NULL || codes == NULL) return BDQ_NO_MEMORY;
+    if (form->dither && noise == NULL && (stream->started || !form->difference))
+        return BDQ_NO_NOISE;
+    return encode(stream, frame, noise, codes);
+}
+
+int bdq_encode(bdq_stream *stream, const uint8_t *frame, uint8_t *codes) {
+    return bdq_encode_noisy(stream, frame, NULL, codes);
 }

@@ -1,6 +1,6 @@
 /* The BDQ encoder in whole numbers: one frame in, one frame of codes out.
  *
- *     frame t --blur--> b_t --difference: b_t - b_{t-1}--> --thresholds--> codes t
+ *     frame t --blur, means of blocks--> b_t --difference: b_t - b_{t-1}--> --thresholds--> codes t
  *
  * C99, integers alone, no allocation, no library. The codes are those of the Python package, bit for
  * bit; vectors.json beside this file holds frames and their codes, for ports to other languages.
@@ -16,7 +16,11 @@
  *         if (bdq_encode(&stream, frame, codes)) send(codes);
  *
  * State and row are the caller's and must outlive the stream. The state is the previous blurred
- * frame: no clear frame is kept. Streams share nothing; one stream belongs to one thread at a time.
+ * frame, or its means of blocks: no clear frame is kept. Streams share nothing; one stream belongs
+ * to one thread at a time.
+ *
+ * The noise of an encoder with dither is the caller's to draw, for each code of each frame anew and
+ * from a source that nobody can guess: bdq_encode_noisy takes it, and bdq_encode refuses such a form.
  */
 #ifndef BDQ_H
 #define BDQ_H
@@ -28,17 +32,21 @@
 extern "C" {
 #endif
 
-#define BDQ_FORM_VERSION 1
+#define BDQ_FORM_VERSION 2
 #define BDQ_MAX_TAPS 255
 #define BDQ_MAX_THRESHOLDS 255
+#define BDQ_MAX_BLOCK 128
 
-/* A trained encoder, 515 numbers of 32 bits without gaps. Unused taps and thresholds are 0. */
+/* A trained encoder, 518 numbers of 32 bits without gaps. Unused taps and thresholds are 0. */
 typedef struct {
     int32_t version;        /* BDQ_FORM_VERSION */
     int32_t num_taps;       /* odd, 1 to BDQ_MAX_TAPS */
     int32_t zeros;          /* beyond the frame lie 1: zeros, 0: copies of its edge */
     int32_t difference;     /* 1: the previous blurred frame is subtracted, 0: it is not */
     int32_t num_thresholds; /* 1 to BDQ_MAX_THRESHOLDS; codes run from 0 to this */
+    int32_t block;          /* side of the blocks in pixels, 1 to BDQ_MAX_BLOCK; 1: no blocks */
+    int32_t magnitude;      /* 1: thresholds are compared with sizes of values, 0: with values */
+    int32_t dither;         /* standard deviation of the noise, in units of thresholds; 0: none */
     int32_t taps[BDQ_MAX_TAPS];             /* of the blur along one axis: symmetric, sum 256 */
     int32_t thresholds[BDQ_MAX_THRESHOLDS]; /* ascending, in 1 / (255 * 65536) of full intensity */
 } bdq_form;
@@ -54,16 +62,18 @@ typedef struct {
 enum {
     BDQ_OK = 0,
     BDQ_BAD_FORM = -1, /* not a form, or one of another version */
-    BDQ_BAD_SIZE = -2, /* height, width and channels from 1, at most 2^28 values in all */
-    BDQ_NO_MEMORY = -3 /* a null pointer where memory is needed */
+    BDQ_BAD_SIZE = -2, /* height, width and channels from 1, at most 2^28 values in all, whole blocks */
+    BDQ_NO_MEMORY = -3, /* a null pointer where memory is needed */
+    BDQ_NO_NOISE = -4   /* the form has dither, and no noise was given */
 };
 
 /* BDQ_OK or BDQ_BAD_FORM: whether every number of a form is in its range. */
 int bdq_check_form(const bdq_form *form);
 
-/* How many numbers state (int32_t) and row (uint16_t) must have; 0 for a bad form or size. The
- * state of a form without difference has none. */
+/* How many numbers state (int32_t) and row (uint16_t) must have, and how many codes (uint8_t) come of
+ * a frame; 0 for a bad form or size. The state of a form without difference and blocks has none. */
 size_t bdq_state_count(const bdq_form *form, int32_t height, int32_t width, int32_t channels);
+size_t bdq_codes_count(const bdq_form *form, int32_t height, int32_t width, int32_t channels);
 size_t bdq_row_count(const bdq_form *form, int32_t height, int32_t width, int32_t channels);
 
 /* Begin a stream of frames of one size; what the memory holds does not matter. To begin anew, call
@@ -72,9 +82,14 @@ int bdq_begin(bdq_stream *stream, const bdq_form *form, int32_t height, int32_t 
               int32_t channels, int32_t *state, uint16_t *row);
 
 /* Encode the next frame: height * width * channels bytes, channels of a pixel side by side (grey: 1
- * channel). Returns 1 where codes, as many bytes, were written; 0 for the first frame of a form
- * with difference, which only sets the state and leaves codes as they were. They must not overlap. */
+ * channel). Returns 1 where codes (bdq_codes_count bytes, rows of blocks from the top) were written; 0
+ * for the first frame of a form with difference, which only sets the state and leaves codes as they
+ * were; below 0 what is wrong, and nothing was done. They must not overlap. */
 int bdq_encode(bdq_stream *stream, const uint8_t *frame, uint8_t *codes);
+
+/* The same with noise, a number for each code, from -2^26 to 2^26, which is added before thresholds.
+ * NULL for none, which a form with dither takes for that first frame alone. */
+int bdq_encode_noisy(bdq_stream *stream, const uint8_t *frame, const int32_t *noise, uint8_t *codes);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,7 @@
 'use strict';
 // Frames of a <video> to the C core (WebAssembly), and its codes to a canvas. For each frame the
-// document gets an event 'codes'; its `detail` has form, height, width, channels, pixels and codes,
-// which are null where the frame only begins a stream.
+// document gets an event 'codes'; its `detail` has form, height, width, channels, pixels, codes, which
+// are null where the frame only begins a stream, and the noise that was added, null without dither.
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($('data').textContent);
 const video = $('video');
@@ -31,8 +31,8 @@ function chosenForm() {
   const encoder = data.encoders[$('encoder').value], set = settings(), form = {...encoder.form};
   if (set.sigma !== encoder.sigma && encoder.sigma)
     form.kernel = integerKernel(set.sigma, encoder.form.kernel.length);
-  if (set.levels !== encoder.thresholds.length + 1 || set.range !== encoder.range) {
-    const same = set.levels === encoder.thresholds.length + 1;
+  if (encoder.thresholds && (set.levels !== levelsOf(encoder) || set.range !== encoder.range)) {
+    const same = set.levels === levelsOf(encoder);
     const spread = Array.from({length: set.levels - 1}, (_, k) => k + 0.5);
     form.thresholds = integerThresholds(same ? encoder.thresholds : spread, set.range, form.difference);
     form.low = form.difference ? -Math.fround(set.range) : 0;
@@ -41,21 +41,23 @@ function chosenForm() {
   return form;
 }
 
+const levelsOf = (encoder) => encoder.form.thresholds.length + 1;
+
 let moved = {};  // sliders that no longer stand as trained
 function settings() {
   const encoder = data.encoders[$('encoder').value];
-  return {sigma: moved.sigma ?? encoder.sigma, levels: moved.levels ?? encoder.thresholds.length + 1,
+  return {sigma: moved.sigma ?? encoder.sigma, levels: moved.levels ?? levelsOf(encoder),
     range: moved.range ?? encoder.range};
 }
 
 function flatForm(form) {  // bdq_form of bdq.h
-  const flat = new Int32Array(5 + 255 + 255);
+  const head = 8, flat = new Int32Array(head + 255 + 255);
   let taps = form.kernel;
   while (taps.length > 1 && taps[0] === 0) taps = taps.slice(1, -1);
   flat.set([data.version, taps.length, +(form.padding === 'zeros'), +form.difference,
-    form.thresholds.length]);
-  flat.set(taps, 5);
-  flat.set(form.thresholds.map((t) => Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, t))), 5 + 255);
+    form.thresholds.length, form.block, +form.magnitude, Math.min(2 ** 31 - 1, Math.ceil(form.dither))]);
+  flat.set(taps, head);
+  flat.set(form.thresholds.map((t) => Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, t))), head + 255);
   return flat;
 }
 
@@ -82,14 +84,35 @@ class Stream {
     const stateAt = take(4 * core.bdq_state_count(...sizes));
     const rowAt = take(2 * core.bdq_row_count(...sizes));
     this.frameAt = take(this.size);
-    this.codesAt = take(this.size);
+    const count = core.bdq_codes_count(...sizes), noisy = form.dither > 0;
+    this.codesAt = take(count);
+    this.noiseAt = noisy ? take(4 * count) : 0;
     grow(place.at);
     const begun = core.bdq_begin(this.streamAt, ...sizes, stateAt, rowAt);
     if (begun) throw new Error(PROBLEMS[begun]);
     this.frame = new Uint8Array(core.memory.buffer, this.frameAt, this.size);
-    this.codes = new Uint8Array(core.memory.buffer, this.codesAt, this.size);
+    this.codes = new Uint8Array(core.memory.buffer, this.codesAt, count);
+    this.noise = noisy ? new Int32Array(core.memory.buffer, this.noiseAt, count) : null;
+    this.rows = height / form.block;
+    this.columns = width / form.block;
   }
-  encode() { return core.bdq_encode(this.streamAt, this.frameAt, this.codesAt) === 1; }
+  encode() {
+    if (this.noise) drawNoise(this.noise, this.form.dither);
+    return core.bdq_encode_noisy(this.streamAt, this.frameAt, this.noiseAt, this.codesAt) === 1;
+  }
+}
+
+// Normal numbers (Box and Muller 1958) from the browser's secure source, rounded to whole ones.
+function drawNoise(noise, deviation) {
+  const even = new Uint32Array(16384);  // as many as one call may ask for
+  for (let i = 0; i < noise.length; i += 2) {
+    const at = i % even.length;
+    if (at === 0) crypto.getRandomValues(even);
+    const radius = Math.sqrt(-2 * Math.log((even[at] + 1) / 2 ** 32)) * deviation;
+    const angle = 2 * Math.PI * even[at + 1] / 2 ** 32;
+    for (const [k, part] of [[i, Math.cos(angle)], [i + 1, Math.sin(angle)]])
+      if (k < noise.length) noise[k] = Math.max(-(2 ** 26), Math.min(2 ** 26, Math.round(radius * part)));
+  }
 }
 
 function grow(bytes) {
@@ -104,8 +127,9 @@ function onFrame() {
   if (!video.videoWidth || !core) return;
   try {
     const side = +$('side').value, scale = side ? side / Math.min(video.videoWidth, video.videoHeight) : 1;
-    const width = Math.max(1, Math.round(video.videoWidth * scale));
-    const height = Math.max(1, Math.round(video.videoHeight * scale));
+    const block = data.encoders[$('encoder').value].form.block;
+    const whole = (length) => block * Math.max(1, Math.round(length * scale / block));
+    const width = whole(video.videoWidth), height = whole(video.videoHeight);
     const channels = $('grey').checked ? 1 : 3;
     if (!stream || stream.width !== width || stream.height !== height || stream.channels !== channels)
       begin(height, width, channels);
@@ -114,10 +138,10 @@ function onFrame() {
     $('clear').getContext('2d').putImageData(picture, 0, 0);
     fill(stream, picture.data);
     const start = performance.now(), written = stream.encode();
-    if (written) show(picture, performance.now() - start);
-    const {form, frame: pixels, codes} = stream;
+    if (written) show(performance.now() - start);
+    const {form, frame: pixels, codes, noise} = stream;
     document.dispatchEvent(new CustomEvent('codes',
-      {detail: {form, height, width, channels, pixels, codes: written ? codes : null}}));
+      {detail: {form, height, width, channels, pixels, codes: written ? codes : null, noise}}));
   } catch (error) {
     stop();
     say(error.message);
@@ -127,7 +151,8 @@ function onFrame() {
 function begin(height, width, channels) {
   stream = new Stream(chosenForm(), height, width, channels);
   counted = {frames: 0, times: [], packed: [], since: performance.now()};
-  for (const canvas of [source, $('clear'), $('coded')]) Object.assign(canvas, {width, height});
+  for (const canvas of [source, $('clear')]) Object.assign(canvas, {width, height});
+  Object.assign($('coded'), {width: stream.columns, height: stream.rows});
   $('size').textContent = `${width} x ${height}, ${channels === 1 ? 'grey' : 'colour'}`;
 }
 
@@ -142,11 +167,12 @@ function fill({frame, channels}, rgba) {
     }
 }
 
-function show(picture, milliseconds) {
-  const {codes, channels, form, size} = stream, levels = form.thresholds.length + 1;
+function show(milliseconds) {
+  const {codes, channels, form} = stream, levels = form.thresholds.length + 1;
+  const picture = new ImageData(stream.columns, stream.rows);
   const shades = Uint8Array.from({length: levels}, (_, k) => Math.round(k * 255 / (levels - 1)));
-  const counts = new Array(levels).fill(0), rgba = picture.data;
-  for (let i = 0, j = 0; i < size; i += channels, j += 4)
+  const counts = new Array(levels).fill(0), rgba = picture.data.fill(255);
+  for (let i = 0, j = 0; i < codes.length; i += channels, j += 4)
     for (let c = 0; c < 3; c++) rgba[j + c] = shades[codes[i + (channels === 3 ? c : 0)]];
   for (const level of codes) counts[level]++;
   $('coded').getContext('2d').putImageData(picture, 0, 0);
@@ -171,11 +197,11 @@ function drawHistogram(counts) {
   });
 }
 
-function pack({codes, channels, size}, levels) {  // as .bdq packs: 1, 2, 4 or 8 bits a code
+function pack({codes, channels}, levels) {  // as .bdq packs: 1, 2, 4 or 8 bits a code
   const bits = [1, 2, 4, 8].find((b) => levels <= 2 ** b), each = 8 / bits;
-  const packed = new Uint8Array(Math.ceil(size / each));
+  const packed = new Uint8Array(Math.ceil(codes.length / each));
   for (let c = 0, place = 0; c < channels; c++)
-    for (let i = c; i < size; i += channels, place++)
+    for (let i = c; i < codes.length; i += channels, place++)
       packed[Math.floor(place / each)] |= codes[i] << (bits * (place % each));
   return packed;
 }
@@ -280,10 +306,12 @@ function showSettings() {
   $('sigma').value = set.sigma ?? 0;
   $('sigma').disabled = !encoder.sigma;
   $('levels').value = Math.log2(set.levels);
-  $('range').value = set.range;
+  $('range').value = set.range ?? 0;
+  $('levels').disabled = $('range').disabled = !encoder.thresholds;
   $('sigma-value').textContent = encoder.sigma ? `${set.sigma.toFixed(2)} pixels` : 'none';
   $('levels-value').textContent = set.levels;
-  $('range-value').textContent = `${(100 * set.range).toFixed(0)} % of full intensity`;
+  $('range-value').textContent = encoder.thresholds
+    ? `${(100 * set.range).toFixed(0)} % of full intensity` : 'about a dead zone';
   $('reset').disabled = !changed;
   $('trained').textContent = (changed
     ? 'You have changed the encoder: nothing was measured of it, and no network reads its codes. '

@@ -74,7 +74,12 @@ class Attacker(ABC):
         target: what it is to recognise, ``'identity'`` or ``'action'``.
         multi_label: attributes, each of them there or not, instead of one of K.
         seed: of all that it draws.
+
+    Attributes:
+        cross_fits: whether fitting gives answers for held-out training clips anyway.
     """
+
+    cross_fits = False
 
     def __init__(
         self,

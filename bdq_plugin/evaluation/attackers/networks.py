@@ -48,6 +48,8 @@ class NetworkAttacker(Attacker):
         scale: frames are averaged down to this share of their height and width first. At 0.5 a
             network takes a quarter of the time. Codes of coarse blocks, such as 6 x 8, are
             enlarged instead, each block to a square of pixels: strides would leave nothing of them.
+        enlarge: whether they are; a network with few strides reads them as they are in a fraction
+            of the time.
         device: where the network runs.
         **kwargs: see :class:`~bdq_plugin.evaluation.attackers.Attacker`.
     """
@@ -57,6 +59,7 @@ class NetworkAttacker(Attacker):
         *,
         recipe: dict[str, Any] | None = None,
         scale: float = 1.0,
+        enlarge: bool = True,
         device: str = 'cpu',
         **kwargs: Any,
     ) -> None:
@@ -64,7 +67,7 @@ class NetworkAttacker(Attacker):
         if not 0 < scale <= 1:
             raise ValueError(f'scale must be above 0 and at most 1, got {scale}')
         self.recipe = Recipe.from_config(recipe or {})
-        self.scale, self.device = scale, device
+        self.scale, self.enlarge, self.device = scale, enlarge, device
         self.network: nn.Module | None = None
 
     @abstractmethod
@@ -151,7 +154,7 @@ class NetworkAttacker(Attacker):
 
     def _size(self, clips: Clips) -> tuple[int, int]:
         shorter = min(clips.size)
-        if shorter < _COARSE:
+        if shorter < _COARSE and self.enlarge:
             height, width = (side * math.ceil(_ENOUGH / shorter) for side in clips.size)
             return height, width
         height, width = (max(1, round(self.scale * side)) for side in clips.size)

@@ -43,6 +43,8 @@ class TemplateAttacker(Attacker):
         **kwargs: see :class:`Attacker`.
     """
 
+    cross_fits = True
+
     def __init__(
         self,
         *,

@@ -1,6 +1,7 @@
 /* Streams from standard input through the core, in memory of exactly the size that it asks for.
  *
- * A case: bdq_form, height, width, channels, number of frames (int32_t each), the frames. The answer:
+ * A case: bdq_form, height, width, channels, number of frames (int32_t each), the frames; of a form
+ * with dither before each frame the noise of its codes (int32_t each). The answer:
  * what bdq_begin returned; for each frame what bdq_encode returned and, where that is 1, the codes.
  * Without frames the memory is not made, so that sizes may be anything. */
 #include <stdio.h>
@@ -24,13 +25,19 @@ int main(void) {
         put(begun);
         for (int32_t i = 0; i < frames; i++) {
             size_t size = (size_t)h * (size_t)w * (size_t)c;
-            uint8_t *frame = malloc(size), *codes = malloc(size);
+            size_t out = bdq_codes_count(&form, h, w, c), drawn = form.dither ? out : 0;
+            uint8_t *frame = malloc(size), *codes = malloc(out);
+            int32_t *noise = malloc(out * sizeof *noise);
             int32_t written;
+            if (fread(noise, sizeof *noise, drawn, stdin) != drawn) return 1;
             if (fread(frame, 1, size, stdin) != size) return 1;
-            written = bdq_encode(&stream, frame, codes);
+            if (drawn && i > 0 && bdq_encode(&stream, frame, codes) != BDQ_NO_NOISE) return 1;
+            written = drawn ? bdq_encode_noisy(&stream, frame, noise, codes)
+                            : bdq_encode(&stream, frame, codes);
             put(written);
-            if (written == 1) fwrite(codes, 1, size, stdout);
+            if (written == 1) fwrite(codes, 1, out, stdout);
             free(frame);
+            free(noise);
             free(codes);
         }
         free(state);
