@@ -111,7 +111,7 @@ def test_metadata(wheel):
         sklearn='scikit_learn',
     )
     by_others = {'google', 'yaml'}  # tensorboard and mmengine read and write with them
-    optional = {'numba', 'triton', 'zstandard', 'onnx', 'onnxruntime', 'tqdm', 'paho'}
+    optional = {'numba', 'triton', 'zstandard', 'onnx', 'onnxruntime', 'tqdm', 'paho', 'optuna'}
     own = {'bdq_plugin'}
     external = imported - set(sys.stdlib_module_names) - by_others - optional - own
     assert {packages.get(name, name) for name in external} <= named
