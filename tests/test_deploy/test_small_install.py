@@ -50,7 +50,7 @@ def cache(tmp_path_factory) -> str:
 
 
 @pytest.mark.parametrize('arguments', [{}, dict(num_levels=2), dict(block=2, num_levels=4)])
-def test_the_c_core_stands_in_for_numba(monkeypatch, cache, arguments):
+def test_the_c_core_stands_in_for_numba(tmp_path, monkeypatch, cache, arguments):
     """Where it can: an encoder with blocks goes through NumPy. The codes are the same."""
     form = build_encoder('bdq_hard', **arguments).integer_form()
     clips = [moving_frames(5, 36, 52), moving_frames(4, 20, 24)[..., 0]]
@@ -69,7 +69,7 @@ def test_the_c_core_stands_in_for_numba(monkeypatch, cache, arguments):
         found = [stream(frame) for frame in clip]
         assert found[0] is None and np.array_equal(np.stack(found[1:]), codes)
     monkeypatch.setenv('PATH', '')
-    monkeypatch.setenv('XDG_CACHE_HOME', '/nowhere')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     assert StreamingEncoder(form)._core is None, 'without a compiler it is NumPy'
 
 
