@@ -34,6 +34,8 @@ PACKAGES = {
     'zstandard': 'smaller .bdq files',
     'onnx': 'export',
     'onnxruntime': 'export',
+    'optuna': "search of an encoder's numbers",
+    'paho-mqtt': 'events to a broker',
 }
 # Other distributions of the same modules.
 ALSO = {

@@ -12,12 +12,12 @@ import math
 import os
 import platform
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ..atomic_files import atomic_path
 from ..camera_form import CameraForm
 
 # bdq.h, bdq.c and vectors.json: frames and their codes, for ports to other languages.
@@ -116,9 +116,8 @@ def cached_core() -> Path | None:
     library = folder / f'bdq-{key}.so'
     if not library.is_file():
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder) as own:
-                os.replace(compile_core(Path(own) / library.name), library)
+            with atomic_path(library) as temporary:
+                compile_core(temporary)
         except (OSError, ValueError):
             return None
     return library

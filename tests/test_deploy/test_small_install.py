@@ -58,7 +58,7 @@ def cache(tmp_path_factory) -> str:
         ('blocks_noise_geometry', dict(block=4)),
     ],
 )
-def test_the_c_core_stands_in_for_numba(monkeypatch, cache, preset, arguments):
+def test_the_c_core_stands_in_for_numba(tmp_path, monkeypatch, cache, preset, arguments):
     """The codes are the same, noise and geometry of the same seed and secret included."""
     form = build_encoder(preset, **arguments).integer_form()
     drawn = dict(seed=5, secret=bytes(range(32)))
@@ -80,7 +80,7 @@ def test_the_c_core_stands_in_for_numba(monkeypatch, cache, preset, arguments):
         assert found[0] is None and expected[0] is None
         assert np.array_equal(np.stack(found[1:]), np.stack(expected[1:]))
     monkeypatch.setenv('PATH', '')
-    monkeypatch.setenv('XDG_CACHE_HOME', '/nowhere')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     assert StreamingEncoder(form)._core is None, 'without a compiler it is NumPy'
 
 

@@ -12,7 +12,7 @@ from tests.game import REPOSITORY
 
 from .blocks import blocks, pages
 
-CODE = {'bash', 'c', 'python'}
+CODE = {'bash', 'c', 'python', 'yaml'}
 NO_CODE = {'bibtex', 'text'}
 # Which test runs the blocks of a page that need nothing.
 RUN_BY = {
@@ -23,6 +23,8 @@ RUN_BY = {
     ('docs/encoders.md', 'python'): 'test_docs/test_blocks.py',
     ('docs/extend.md', 'bash'): 'test_docs/test_examples.py',
     ('docs/extend.md', 'python'): 'test_docs/test_examples.py',
+    ('docs/home.md', 'bash'): 'test_docs/test_home.py',
+    ('docs/home.md', 'yaml'): 'test_docs/test_home.py',
     ('docs/own_data.md', 'bash'): 'test_docs/test_own_data.py',
     ('docs/training.md', 'bash'): 'test_docs/test_training.py',
     ('docs/training.md', 'python'): 'test_docs/test_training.py',
