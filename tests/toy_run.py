@@ -1,11 +1,7 @@
-"""A run of MMEngine's Runner in a second: one linear layer, the hooks of our recipes.
-
-As a program, in as many processes as torchrun starts: python -m tests.toy_run WORK_DIR
-"""
+"""A run of MMEngine's Runner in a second: one linear layer, the hooks of our recipes."""
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import torch
@@ -14,8 +10,6 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from torch.utils.data import Dataset
-
-from bdq_plugin.engine.launch import build_runner
 
 LR = 0.1
 
@@ -89,9 +83,3 @@ def toy_config(work_dir: Any, *, epochs: int = 4, batch: int = 4, **changes: Any
 def rates_of(runner: Any) -> list[float]:
     """What its RatesHook has kept."""
     return next(hook.rates for hook in runner.hooks if isinstance(hook, RatesHook))
-
-
-if __name__ == '__main__':
-    runner = build_runner(toy_config(sys.argv[1], launcher='pytorch', resume=True))
-    runner.train()
-    print('rates', *rates_of(runner))

@@ -1,15 +1,17 @@
 """A resumed run whose length, batch or number of processes has changed follows its own config."""
 
+import multiprocessing
 import os
-import subprocess
-import sys
+import socket
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from bdq_plugin.engine.launch import build_runner
 
-from ..game import REPOSITORY, game_config, interrupt
+from ..game import game_config, interrupt
 from ..toy_run import LR, rates_of, toy_config
 
 WARM_UP = [
@@ -131,15 +133,34 @@ def test_another_number_of_processes(tmp_path):
     assert len(found) == 3 and found == pytest.approx(expected[9:], abs=1e-12)
 
 
-def run_two(folder):
-    command = ['-m', 'torch.distributed.run', '--nproc-per-node', '2', '--master-port']
-    command += [str(29400 + os.getpid() % 1000), '-m', 'tests.toy_run', str(folder)]
-    environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(REPOSITORY))
-    environment['CUDA_VISIBLE_DEVICES'] = ''
-    done = subprocess.run(
-        [sys.executable, *command], cwd=REPOSITORY, env=environment, capture_output=True,
-        text=True, timeout=300,
+def run_two(folder: Path) -> list[float]:
+    """The rates of a resumed run of two processes, forked: the package takes seconds to import."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    context = multiprocessing.get_context('fork')
+    near, far = context.Pipe(duplex=False)
+    ranks = [context.Process(target=_rank, args=(rank, port, folder, far)) for rank in range(2)]
+    try:
+        for each in ranks:
+            each.start()
+        far.close()  # so that a failure of both is an EOFError
+        found = near.recv()
+        for each in ranks:
+            each.join()
+        assert [each.exitcode for each in ranks] == [0, 0]
+    finally:
+        for each in ranks:
+            each.kill()
+    return found
+
+
+def _rank(rank: int, port: int, folder: Path, pipe: Any) -> None:
+    """What torchrun starts."""
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(port), CUDA_VISIBLE_DEVICES='',
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    line = next(line for line in done.stdout.splitlines() if line.startswith('rates'))
-    return list(map(float, line.split()[1:]))
+    rates = rates_of(finish(toy_config(folder, launcher='pytorch', resume=True)))
+    if rank == 0:
+        pipe.send(rates)
