@@ -58,7 +58,7 @@ FRAMES, HEIGHT, WIDTH = 12, 24, 32
 PIECE = 12
 # Seconds without an end: it hangs, as Python may without memory, and is killed. What it has sent by
 # then is read as that of any other run.
-PATIENCE = 60
+PATIENCE = 25
 # Mean distance of JPEG's shades from those of the codes, of 255.
 LOSS = 25
 
