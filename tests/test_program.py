@@ -11,7 +11,7 @@ import pytest
 from bdq_plugin.datasets.preparation import prepare_kth
 from bdq_plugin.engine.launch import load_config, train
 
-from .game import REPOSITORY, game_options
+from .game import REPOSITORY, free_port, game_options
 
 
 def run(*command, expect=0):
@@ -23,7 +23,7 @@ def run(*command, expect=0):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert (result.returncode == 0) == (expect == 0), result.stdout[-2000:] + result.stderr[-3000:]
     return result
@@ -89,7 +89,7 @@ def test_stage_2(game, tmp_path, monkeypatch):
 
 def test_two_processes_test_a_checkpoint(game, tmp_path):
     folder, options = game
-    environment = dict(os.environ, OMP_NUM_THREADS='1', PORT=str(30500 + os.getpid() % 1000))
+    environment = dict(os.environ, OMP_NUM_THREADS='1', PORT=str(free_port()))
     environment['PATH'] = os.path.dirname(sys.executable) + os.pathsep + environment['PATH']
     command = [
         'bash',
@@ -101,7 +101,7 @@ def test_two_processes_test_a_checkpoint(game, tmp_path):
     command += ['--work-dir', str(tmp_path / 'test'), '--out', str(tmp_path / 'two.json')]
     result = subprocess.run(
         command + as_arguments(options), cwd=REPOSITORY, env=environment, capture_output=True,
-        text=True, timeout=300,
+        text=True, timeout=900,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-3000:]
     assert_same_metrics(tmp_path / 'two.json', folder)

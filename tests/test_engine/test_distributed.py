@@ -14,7 +14,7 @@ from bdq_plugin.engine import loops
 from bdq_plugin.engine.launch import load_config, train
 from bdq_plugin.engine.optim import PhaseOptimWrapperConstructor
 
-from ..game import REPOSITORY, game_options
+from ..game import REPOSITORY, free_port, game_options
 from ..test_models.test_adversarial_recognizer import config, data
 
 
@@ -42,10 +42,10 @@ def launch(synthetic_kth, work_dir, processes):
         os.environ,
         PATH=os.path.dirname(sys.executable) + os.pathsep + os.environ['PATH'],
         OMP_NUM_THREADS='1',
-        PORT=str(29500 + os.getpid() % 1000),
+        PORT=str(free_port()),
     )
     result = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=900
     )
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return weights(work_dir)

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import socket
 import time
 
 import pytest
@@ -11,6 +10,8 @@ import torch
 import torch.distributed as torch_dist
 
 from bdq_plugin.engine.lost_ranks import LostRankError, name_lost_ranks, set_timeout
+
+from ..game import free_port
 
 # Seconds; a busy machine must not look like a hanging one.
 TIMEOUT, GRACE = 5, 3
@@ -46,9 +47,7 @@ def member(rank, size, port, ready, answer):
 )
 def test_the_rank_that_is_lost_is_named_in_time(size, lost, fate):
     """Without torchrun, which would stop the survivors before they could speak."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
+    port = free_port()
     # Forked, for the package takes seconds to import.
     context = multiprocessing.get_context('fork')
     ready, answer = context.Semaphore(0), context.Queue()

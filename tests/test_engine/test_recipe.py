@@ -83,7 +83,7 @@ class TestARecipeMeansTheSame:
             check=True,
             capture_output=True,
             cwd=REPOSITORY,
-            timeout=300,
+            timeout=900,
         )
         mim = torch.load(folder / 'epoch_1.pth', weights_only=False)['state_dict']
         assert all(torch.equal(mim[key], own[key]) for key in own)

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 
 from bdq_plugin.engine.launch import build_runner
 
-from ..game import game_config, interrupt
+from ..game import free_port, game_config, interrupt
 from ..toy_run import LR, rates_of, toy_config
 
 WARM_UP = [
@@ -135,9 +134,7 @@ def test_another_number_of_processes(tmp_path):
 
 def run_two(folder: Path) -> list[float]:
     """The rates of a resumed run of two processes, forked: the package takes seconds to import."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
+    port = free_port()
     context = multiprocessing.get_context('fork')
     near, far = context.Pipe(duplex=False)
     ranks = [context.Process(target=_rank, args=(rank, port, folder, far)) for rank in range(2)]

@@ -21,7 +21,7 @@ file = open(sys.argv[1], 'a+')
 fcntl.flock(file, fcntl.LOCK_EX)
 print('held by another run', file=file, flush=True)
 print('ready', flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -71,7 +71,7 @@ def test_two_folders(tmp_path):
 
 def worker_of(pipe):
     pipe.send(os.getpid())
-    time.sleep(60)
+    time.sleep(600)
 
 
 def run_with_worker(folder, pipe):
@@ -79,7 +79,7 @@ def run_with_worker(folder, pipe):
     with claim_work_dir(folder):
         context = multiprocessing.get_context('fork')
         context.Process(target=worker_of, args=(pipe,)).start()
-        time.sleep(60)
+        time.sleep(600)
 
 
 def test_a_worker_that_outlives_a_killed_run_does_not_hold_it(tmp_path):
@@ -88,7 +88,7 @@ def test_a_worker_that_outlives_a_killed_run_does_not_hold_it(tmp_path):
     run = context.Process(target=run_with_worker, args=(tmp_path, far))
     run.start()
     try:
-        assert near.poll(30)
+        assert near.poll(120)
         worker = near.recv()
         run.kill()
         run.join()
