@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Event
@@ -291,25 +291,31 @@ def test_a_camera_served_by_gstreamer(tmp_path, make_video, encoder_file, kind):
 
 
 @needs_gstreamer
-def test_codes_are_sent_to_an_rtsp_server(tmp_path, make_video, frames, encoder_file):
+def test_codes_are_sent_to_an_rtsp_server(tmp_path, encoder_file):
     """GStreamer's server takes the stream (ANNOUNCE, RECORD) and decodes it to raw frames."""
     raw = tmp_path / 'raw.i420'
     line = (
         '( rtph264depay name=depay0 ! h264parse ! avdec_h264 ! videoconvert ! '
         f'video/x-raw,format=I420 ! filesink location={raw} sync=false async=false )'
     )
-    clip = moving_frames(60, 48, 64)
-    with gst_server(line, '--record') as url:
-        assert encode_video.main([str(encoder_file), str(make_video(clip)), url]) == 0
+    # At a camera's pace: what a server has not yet taken when its sender goes is lost.
+    camera = RTSPServer(encode_h264(moving_frames(150, 48, 64)), pace=True)
+    packed = tmp_path / 'same.bdq'
+    with closing(camera), gst_server(line, '--record') as url:
+        names = [camera.url, str(packed), url]
+        assert encode_video.main([str(encoder_file), *names, '--max-frames', '100']) == 0
         deadline = 60 * 10
         size = 48 * 64 * 3 // 2
-        while deadline and (not raw.exists() or raw.stat().st_size < 40 * size):
+        while deadline and (not raw.exists() or raw.stat().st_size < 20 * size):
             deadline -= 1
             Event().wait(0.1)
     data = np.fromfile(raw, np.uint8)
-    assert len(data) >= 40 * size
+    assert len(data) >= 20 * size
     luma = data[: len(data) // size * size].reshape(-1, size)[:, : 48 * 64].reshape(-1, 48, 64)
-    codes = encode_clip(encoder_file, clip)
+    codes = PackedReader(packed).read()
     grey = 17 * codes.astype(float) @ [0.299, 0.587, 0.114]
     shown = (luma.astype(float) - 16) * 255 / 219
-    assert np.abs(shown[:40] - grey[:40]).mean() < 12
+    # A busy server may miss the first frames. Each that it has is one of ours, in their order.
+    distances = np.abs(shown[:, None] - grey[None]).mean((2, 3))
+    assert distances.min(1).max() < 12
+    assert (np.diff(distances.argmin(1)) > 0).all()
