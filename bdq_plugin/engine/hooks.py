@@ -178,19 +178,14 @@ class SaveEncoderHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Forget the frames of another training."""
-        self._frames: dict[str, int] | None = None
+        self._clip: torch.Tensor | None = None
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Note the size of the frames, for whoever encodes with it afterwards."""
-        if self._frames is None and isinstance(data_batch, dict) and 'inputs' in data_batch:
-            # (clips, C, T, H, W) of 3D networks, (T, C, H, W) of 2D ones; luma may come thrice.
-            inputs = data_batch['inputs'][0]
-            height, width = inputs.shape[-2:]
-            colours = inputs.movedim(-4 if inputs.dim() == 5 else -3, 0)
-            grey = bool((colours == colours[:1]).all())
-            self._frames = dict(height=height, width=width, channels=1 if grey else 3)
+        """Keep a clip of the first batch. It is looked at after the epoch: that waits for a GPU."""
+        if self._clip is None and isinstance(data_batch, dict) and 'inputs' in data_batch:
+            self._clip = data_batch['inputs'][0]
 
     @master_only
     def after_train_epoch(self, runner: Runner) -> None:
@@ -206,9 +201,17 @@ class SaveEncoderHook(Hook):
             protocol=getattr(dataset, 'protocol', None),
             fold=getattr(dataset, 'fold', None),
         )
-        if self._frames is not None:
-            metadata['frames'] = self._frames
+        if self._clip is not None:
+            metadata['frames'] = _describe_frames(self._clip)
         save_encoder(encoder_of(runner), f'{runner.work_dir}/encoder.json', metadata)
+
+
+def _describe_frames(clip: torch.Tensor) -> dict[str, int]:
+    """Size and channels, for whoever encodes with it: of (clips, C, T, H, W) or (T, C, H, W)."""
+    height, width = clip.shape[-2:]
+    colours = clip.movedim(-4 if clip.dim() == 5 else -3, 0)
+    grey = bool((colours == colours[:1]).all())  # luma may come thrice
+    return dict(height=height, width=width, channels=1 if grey else 3)
 
 
 @HOOKS.register_module()

@@ -14,6 +14,7 @@ import torch
 from mmaction.registry import RUNNERS
 from mmengine.config import Config
 from mmengine.dist import get_world_size, is_main_process
+from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 
 from .. import compat
@@ -173,7 +174,25 @@ def build_runner(cfg: Config) -> Runner:
             broadcast_buffers=False,
             find_unused_parameters=cfg.get('find_unused_parameters', False),
         )
+    wait_for_a_name(cfg)
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def wait_for_a_name(cfg: Config) -> None:
+    """Let the second pass in which this process has begun another run of this name.
+
+    MMEngine names a run by its config and the second, and gives runs of one name one logger,
+    message hub and visualizer: the second run's log would stand in the first one's folder.
+    """
+    stem = Path(cfg.filename).stem if cfg.filename else None
+    prefix = cfg.get('experiment_name') or stem
+
+    def name() -> str:
+        stamp = time.strftime('%Y%m%d_%H%M%S')
+        return f'{prefix}_{stamp}' if prefix else stamp
+
+    while MessageHub.check_instance_created(name()):
+        time.sleep(0.02)
 
 
 def train(cfg: Config) -> dict[str, float]:

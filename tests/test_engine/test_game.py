@@ -33,6 +33,15 @@ def logged(work_dir: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def test_two_runs_of_one_second_have_logs_of_their_own(synthetic_kth, tmp_path):
+    """MMEngine would give both one logger, and the second a folder without a log."""
+    runners = [build_runner(game_config(synthetic_kth, tmp_path / name)) for name in 'ab']
+    first, second = (runner.message_hub for runner in runners)
+    assert first is not second and first.instance_name != second.instance_name
+    for name in 'ab':
+        assert len(list((tmp_path / name).glob('*/*.log'))) == 1
+
+
 class TestTraining:
     @pytest.fixture(scope='class')
     def finished(self, synthetic_kth, tmp_path_factory):

@@ -58,7 +58,8 @@ def test_codes_pass_the_watchdog_and_nothing_else_does(arguments, shape):
     assert watchdog.frames >= 4 and watchdog.compares is not bool(form.dither)
     wrong = [frame, codes[:-1], codes.astype(np.int32), np.full_like(codes, form.num_levels), None]
     if watchdog.compares:
-        wrong.append((codes + 1) % form.num_levels)
+        # Of a frame that comes twice; wrong everywhere, for nobody knows where it looks.
+        wrong.append((stream(frame) + 1) % form.num_levels)
     for other in wrong:
         held = Watchdog(form)
         held(frame, None if form.difference else codes)
