@@ -7,11 +7,12 @@ video other weights.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from importlib.util import find_spec
 
 import av
+import av.filter
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 # Rows and columns change places, then rows are turned about, and columns.
 Turn = tuple[bool, bool, bool]
@@ -21,20 +22,41 @@ _UPRIGHT = (False, False, False)
 class RGBConverter:
     """From the frames of a stream, of any pixel format, to uint8 RGB, (H, W, 3), upright.
 
-    Colour matrix and range are those that a frame names, else BT.601 and the limited range.
+    By FFmpeg's own filter, as its command does it: swscale alone does not know where a frame's
+    samples of colour lie, and gives other colours for 10 bits, interlaced video and DV. Colour
+    matrix and range are those that a frame names, else BT.601 and the limited range.
     """
 
     def __init__(self) -> None:
-        # Of a frame's own one, each frame would cost the making.
-        self._reformatter = VideoReformatter()
+        self._graph: av.filter.Graph | None = None
+        self._kind: tuple[object, ...] | None = None
         self._turn: Turn | None = None
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
-        # One thread: swscale's own choice spends four times as long on handing rows around.
-        rgb = self._reformatter.reformat(frame, format='rgb24', threads=1).to_ndarray()
+        kind = (
+            frame.format.name, frame.width, frame.height, frame.colorspace, frame.color_range
+        )  # fmt: skip
+        if kind != self._kind:
+            self._graph, self._kind = _graph_of(frame), kind
+        self._graph.push(frame)
+        rgb = self._graph.pull().to_ndarray()
         if self._turn is None or frame.key_frame:
             self._turn = _turn_of(frame)
         return rgb if self._turn == _UPRIGHT else _turned(rgb, self._turn)
+
+
+def _graph_of(frame: av.VideoFrame) -> av.filter.Graph:
+    """A filter from frames like this one to RGB."""
+    graph = av.filter.Graph()
+    # FFmpeg's own choice spends four times as long on handing rows around.
+    graph.threads = 1
+    size = dict(width=frame.width, height=frame.height, format=frame.format)
+    graph.link_nodes(
+        graph.add_buffer(**size, time_base=Fraction(1, 1000)),
+        graph.add('format', 'rgb24'),
+        graph.add('buffersink'),
+    ).configure()
+    return graph
 
 
 def is_grey(frame: av.VideoFrame) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import shutil
+import subprocess
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 import pytest
+from av.filter import Graph
 
 from bdq_plugin.video.isolation import IsolatedVideo
 from bdq_plugin.video.pixels import luma_of_rgb
@@ -48,14 +51,30 @@ def folder(tmp_path_factory) -> Path:
 
 
 def decode_as_documented(path: Path, truth: Truth) -> np.ndarray:
-    """All frames, by PyAV as its documentation shows it, turned as the kind is known to be."""
+    """All frames as ``ffmpeg -pix_fmt rgb24`` gives them, turned as the kind is known to be."""
     with av.open(str(path)) as container:
         stream = container.streams[truth.stream]
         stream.codec_context.thread_count = 1
-        frames = [
-            truth.upright(frame.to_ndarray(format='rgb24')) for frame in container.decode(stream)
-        ]
+        graph = Graph()
+        nodes = graph.add_buffer(template=stream), graph.add('format', 'rgb24')
+        graph.link_nodes(*nodes, graph.add('buffersink')).configure()
+        frames = []
+        for frame in container.decode(stream):
+            graph.push(frame)
+            frames.append(truth.upright(graph.pull().to_ndarray()))
     return np.stack(frames)
+
+
+@pytest.mark.skipif(not shutil.which('ffmpeg'), reason='no ffmpeg command')
+@pytest.mark.parametrize('name', sorted(set(KINDS) - set(TRUTH)))
+def test_pixels_are_those_of_the_ffmpeg_command(folder, tmp_path, name):
+    (path,) = write_kinds(folder, [name])
+    raw = tmp_path / 'raw'
+    command = ['ffmpeg', '-v', 'error', '-i', path, '-fps_mode', 'passthrough']
+    subprocess.run([*command, '-f', 'rawvideo', '-pix_fmt', 'rgb24', raw], check=True)
+    found = VideoFile(path).get_batch(range(len(VideoFile(path))))
+    told = np.fromfile(raw, np.uint8)
+    np.testing.assert_array_equal(found.ravel(), told)
 
 
 @pytest.mark.parametrize('name', KINDS)
