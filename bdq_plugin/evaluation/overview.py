@@ -29,12 +29,13 @@ ENCODERS = (
 LINKED = 12
 _NOTE = (
     'In %, with 95 % intervals by resampling people and their performances. Strongest attacker: '
-    f'the maximum over all panels; in brackets its panel. {LINKED} linked: by that attacker, where '
-    f'{LINKED} clips are known to be of one person. Folds: those that were audited, of three; rows '
-    'of other folds or panels are not to be compared closely. Action: by a network that is trained '
-    'on the output, where the panel has one. kbit/s: of the codes of all clips as `.bdq` files, '
-    'where whole levels in a fixed range leave a camera. ‡ no witness: its recipe fails on clear '
-    'video.'
+    'the maximum over the panels that have most folds; in brackets its panel. A panel of fewer '
+    'folds may have found more: docs/audit.md and docs/experiments.md have each. '
+    f'{LINKED} linked: by that attacker, where {LINKED} clips are known to be of one person. '
+    'Folds: those that were audited, of three; rows of other folds or panels are not to be '
+    'compared closely. Action: by a network that is trained on the output, where the panel has '
+    'one, the best of them. kbit/s: of the codes of all clips as `.bdq` files, where whole levels '
+    'in a fixed range leave a camera. ‡ no witness: its recipe fails on clear video.'
 )
 
 

@@ -114,8 +114,8 @@ def load_space(name: str) -> Space:
         raise ValueError(f'{path} is no search config: it lacks {", ".join(missing)}')
     found = config.to_dict()
     start = tuple(found.get('start', ()))
-    optional = {key: found[key] for key in ('encodings',) if key in found}
-    return Space(path.stem, found['encoder'], found['space'], start, found['panel'], **optional)
+    encodings = found.get('encodings', Space.encodings)
+    return Space(path.stem, found['encoder'], found['space'], start, found['panel'], encodings)
 
 
 @dataclass(frozen=True)
@@ -335,8 +335,7 @@ def _open(path: Path, settings: str) -> optuna.Study:
         sampler=optuna.samplers.TPESampler(constant_liar=True),
         load_if_exists=True,
     )
-    known = study.user_attrs.setdefault('settings', settings)
-    if known != settings:
+    if study.user_attrs.get('settings', settings) != settings:
         raise ValueError(
             f'{path} is a search of another space, panel or data: move it away, or name yours '
             'differently'
