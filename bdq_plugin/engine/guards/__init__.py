@@ -13,8 +13,8 @@ Guards look where the log is read (:mod:`bdq_plugin.engine.iteration_log`), so t
 waits for them; ``skip`` alone must look at every step.
 
 ``stop`` raises :class:`TrainingFault`; ``warn`` writes it to the log; ``skip`` leaves the step out;
-``rollback`` puts networks and optimisers back to the run's last checkpoint that is whole and
-finite, and goes on with the next batch; ``off`` turns the guard off. Every recipe has all of them,
+``rollback`` puts networks and optimisers back to the run's last checkpoint that is finite, and goes
+on with the next batch; ``off`` turns the guard off. Every recipe has all of them,
 by name in ``default_hooks`` (``--cfg-options default_hooks.loss_guard.policy=off``). A guard draws
 no random number and changes nothing until its fault is there: a healthy run is bit for bit the same
 with it and without.

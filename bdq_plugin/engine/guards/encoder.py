@@ -21,13 +21,13 @@ _STD = 'DeadEncoderGuard/std'
 
 @HOOKS.register_module()
 class ThresholdGuard(Guard):
-    """Learned thresholds that have run together or out of range: levels that nothing reaches.
+    """Learned thresholds that have run together or to the ends: levels that nothing reaches.
 
     Looks before each epoch's checkpoint is written.
 
     Args:
-        min_share: least share of the thresholds that must be distinct and in range, 0 to 1.
-        min_gap: least distance from the one below and from the ends, in levels.
+        min_share: least share of the thresholds that must be distinct and within, 0 to 1.
+        min_gap: least distance from the one below and from the ends of the range, in levels.
         policy, max_times: see :class:`Guard`.
     """
 
@@ -62,7 +62,7 @@ class ThresholdGuard(Guard):
         apart = (values.diff() >= self.min_gap).tolist()
         useful, total = sum(apart[:-1]) - (not apart[-1]), thresholds.numel()
         if useful < self.min_share * total:
-            self.react(runner, f'{max(useful, 0)} of {total} are distinct and in range')
+            self.react(runner, f'{max(useful, 0)} of {total} are distinct and within the range')
 
 
 @HOOKS.register_module()

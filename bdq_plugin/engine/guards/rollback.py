@@ -1,4 +1,4 @@
-"""Back to the run's last checkpoint that is whole and finite."""
+"""Back to the run's last checkpoint that is finite."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 from mmengine.runner import Runner
 from torch import Tensor
 
-from ..checkpoints import checkpoints_of, damage_of, step_of
+from ..checkpoints import checkpoints_of, step_of
 from ..loops import unwrap
 from ..optim import groups_of
 
 
 def roll_back(runner: Runner) -> Path | None:
-    """Put networks and optimisers back to the run's last checkpoint that is whole and finite.
+    """Put networks and optimisers back to the run's last checkpoint that is finite.
 
     Counters, schedules and random numbers go on: the same batches in the same order would only lead
     to the same fault.
@@ -26,7 +26,7 @@ def roll_back(runner: Runner) -> Path | None:
     # What the run itself has written: the folder may hold an older run's, too.
     last = step_of(runner.message_hub.get_info('last_ckpt') or '')
     for path in checkpoints_of(runner.work_dir) if last is not None else ():
-        if step_of(path) > last or damage_of(path) is not None:
+        if step_of(path) > last:
             continue
         # Of this run's own work directory, so its pickle may be read.
         checkpoint = torch.load(path, map_location='cpu', weights_only=False)
