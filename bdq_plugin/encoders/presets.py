@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..encoder_file import zoo_names
 from .base import ENCODERS, ClipEncoder
 from .baselines import Downsample, GaussianBlurOnly, PassThrough, Pixelate
 from .bdq import BDQEncoder
@@ -86,8 +87,11 @@ def build_encoder(name: str, **overrides: Any) -> ClipEncoder:
     elif name in ENCODERS:
         cls, arguments = ENCODERS[name], {}
     else:
-        known = ', '.join([*PRESETS, *ENCODERS])
-        raise ValueError(f"unknown encoder '{name}': choose one of {known}")
+        known, trained = ', '.join([*PRESETS, *ENCODERS]), ', '.join(zoo_names())
+        raise ValueError(
+            f"unknown encoder '{name}': choose one of {known}; trained ones are an encoder.json, a "
+            f'checkpoint or of the zoo ({trained})'
+        )
     try:
         return cls(**{**arguments, **overrides})
     except TypeError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..encoder_file import zoo_names
-from ..encoders import PRESETS, ClipEncoder, build_encoder, load_encoder, read_trained
+from ..encoders import PRESETS, ClipEncoder, build_encoder, read_trained
 from ..models.encoder_source import build_encoder_from_cfg, load_encoder_checkpoint
 
 OUTPUTS = ('soft', 'hard')
@@ -47,11 +47,14 @@ def resolve_encoder(name: str, preset: str | None = None) -> Audited:
         FileNotFoundError: no such file.
         ValueError: no such encoder, or another one than the preset.
     """
-    path = Path(name)
+    path, expected = Path(name), {} if preset is None else dict(preset=preset)
     if path.suffix not in ('.json', '.pth'):
         if name in zoo_names():
-            return Audited(name, load_encoder(name), dict(kind='zoo'))
+            encoder = build_encoder_from_cfg(dict(file=name, **expected))
+            return Audited(name, encoder, dict(kind='zoo'))
         if name in PRESETS:
+            if preset not in (None, name):
+                raise ValueError(f"'{name}' is a preset, and not {preset}: leave --preset out")
             encoder = build_encoder(name)
             learns = any(parameter.requires_grad for parameter in encoder.parameters())
             label = f'{name}_untrained' if learns else name
@@ -70,7 +73,6 @@ def resolve_encoder(name: str, preset: str | None = None) -> Audited:
         encoder = build_encoder(preset)
         load_encoder_checkpoint(encoder, path)
         return Audited(_label(path), encoder, dict(kind='file', preset=preset))
-    expected = {} if preset is None else dict(preset=preset)
     encoder = build_encoder_from_cfg(dict(file=name, **expected))
     origin = dict(kind='file', training=document['metadata'])
     return Audited(_label(path), encoder, origin)

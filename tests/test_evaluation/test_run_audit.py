@@ -167,8 +167,14 @@ def test_an_encoder_is_found_by_file_and_preset(tmp_path: Path) -> None:
         resolve_encoder('nobody')
     with pytest.raises(FileNotFoundError, match='no encoder file'):
         resolve_encoder('nowhere/encoder.json')
-    with pytest.raises(ValueError, match="mode 'soft' there, 'hard' here"):
-        resolve_encoder(str(folder / 'encoder.json'), preset='bdq_hard')
+    for name, preset, message in [
+        (str(folder / 'encoder.json'), 'bdq_hard', "mode 'soft' there, 'hard' here"),
+        ('bdq_hard_ixmas_take3', 'bdq', "mode 'hard' there, 'soft' here"),
+        ('bdq', 'bdq_hard', "'bdq' is a preset, and not bdq_hard: leave --preset out"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            resolve_encoder(name, preset=preset)
+    assert resolve_encoder('bdq_hard_ixmas_take3', preset='bdq_hard').origin == dict(kind='zoo')
 
 
 def test_an_encoder_is_found_in_a_checkpoint(tmp_path: Path) -> None:

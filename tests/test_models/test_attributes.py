@@ -39,7 +39,6 @@ def with_attributes(cfg: Config, count: int) -> Config:
             pipeline[-1],
         ]
     cfg.val_evaluator = cfg.test_evaluator = METRICS
-    cfg.default_hooks.pop('alpha_guard', None)  # its bound is the entropy of people
     return cfg
 
 

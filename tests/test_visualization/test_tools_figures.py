@@ -57,8 +57,13 @@ def test_staircase(finished_run, video, tmp_path):
     main([encoder, str(out), '--videos', video, video])
     main([encoder, str(out)])
     assert out.read_bytes() != with_clips
-    with pytest.raises(SystemExit, match='error: PassThrough does not quantise'):
-        main(['pass_through', str(out)])
+    main(['bdq_hard_ixmas_take3', str(out)])
+    for name, message in [
+        ('pass_through', 'PassThrough does not quantise'),
+        ('nobody', r"unknown encoder 'nobody': .* of the zoo \(.*bdq_hard_ixmas_take3"),
+    ]:
+        with pytest.raises(SystemExit, match=f'error: {message}'):
+            main([name, str(out)])
 
 
 def test_contact_sheet_as_picture_and_in_motion(video, tmp_path):

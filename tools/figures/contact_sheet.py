@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('video')
-    parser.add_argument('encoder', help='an encoder.json, or the name of a preset')
+    parser.add_argument('encoder', help='encoder.json, checkpoint (.pth), zoo name or preset')
     parser.add_argument('out', help='.png, .pdf or .svg; .gif or .mp4 for an animation')
     parser.add_argument('--frames', type=int, default=16, help='frames, spread over the video')
     parser.add_argument('--columns', type=int, default=6, help='frames to show')

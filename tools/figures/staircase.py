@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('encoder', help='an encoder.json, or the name of a preset')
+    parser.add_argument('encoder', help='encoder.json, checkpoint (.pth), zoo name or preset')
     parser.add_argument('out', help='a .png, .pdf or .svg file')
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--videos', nargs='+', help='of one size')
