@@ -1,6 +1,5 @@
 """A tiny game on synthetic KTH, for tests that need a real Runner."""
 
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,9 @@ from mmengine.hooks import Hook
 
 from bdq_plugin.engine.launch import build_runner, load_config
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from .processes import REPOSITORY
+
 SUBJECTS = ('person01', 'person02', 'person03')
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        return free.getsockname()[1]
 
 
 def game_options(synthetic_kth: Any, **options: Any) -> dict[str, Any]:

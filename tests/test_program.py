@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 
@@ -11,22 +10,8 @@ import pytest
 from bdq_plugin.datasets.preparation import prepare_kth
 from bdq_plugin.engine.launch import load_config, train
 
-from .game import REPOSITORY, free_port, game_options
-
-
-def run(*command, expect=0):
-    environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(REPOSITORY))
-    environment['PATH'] = os.path.dirname(sys.executable) + os.pathsep + environment['PATH']
-    result = subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=REPOSITORY,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert (result.returncode == 0) == (expect == 0), result.stdout[-2000:] + result.stderr[-3000:]
-    return result
+from .game import REPOSITORY, game_options
+from .processes import asked_of_torchrun, fork, play
 
 
 def as_arguments(options):
@@ -45,8 +30,13 @@ def game(synthetic_kth, tmp_path_factory):
         in_this_process(monkeypatch, 'tools/data/kth/prepare.py', videos, '--sequences',
                         synthetic_kth.root / '00sequences.txt', '--out', annotation)  # fmt: skip
     options = game_options(synthetic_kth, ann_file=str(annotation))
-    run('tools/train.py', 'configs/bdq_demo.py', '--work-dir', root / 'game', '--seed', 1,
-        *as_arguments(options))  # fmt: skip
+    command = [sys.executable, 'tools/train.py', 'configs/bdq_demo.py', '--work-dir', root / 'game',
+               '--seed', 1, *as_arguments(options)]  # fmt: skip
+    environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(REPOSITORY))
+    done = subprocess.run(
+        list(map(str, command)), cwd=REPOSITORY, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     return root / 'game', options
 
 
@@ -58,10 +48,10 @@ def assert_same_metrics(path, game):
 
 
 def in_this_process(monkeypatch, *command):
-    """A program as :func:`run` does, without a Python of its own to start."""
+    """A program without a Python of its own to start."""
     monkeypatch.chdir(REPOSITORY)
-    monkeypatch.setattr('sys.argv', [*map(str, command)])
-    runpy.run_path(str(command[0]), run_name='__main__')
+    monkeypatch.setattr('sys.argv', sys.argv)
+    play(*command)
 
 
 def test_a_checkpoint_is_tested(game, tmp_path, monkeypatch):
@@ -88,21 +78,16 @@ def test_stage_2(game, tmp_path, monkeypatch):
 
 
 def test_two_processes_test_a_checkpoint(game, tmp_path):
+    """What tools/dist_test.sh asks for; tests/test_engine/test_distributed.py starts torchrun."""
     folder, options = game
-    environment = dict(os.environ, OMP_NUM_THREADS='1', PORT=str(free_port()))
-    environment['PATH'] = os.path.dirname(sys.executable) + os.pathsep + environment['PATH']
-    command = [
-        'bash',
-        'tools/dist_test.sh',
-        'configs/bdq_demo.py',
-        str(folder / 'epoch_1.pth'),
-        '2',
-    ]
-    command += ['--work-dir', str(tmp_path / 'test'), '--out', str(tmp_path / 'two.json')]
-    result = subprocess.run(
-        command + as_arguments(options), cwd=REPOSITORY, env=environment, capture_output=True,
-        text=True, timeout=900,
+    arguments = ['--work-dir', tmp_path / 'test', '--out', tmp_path / 'two.json']
+    words = asked_of_torchrun(
+        tmp_path, 'tools/dist_test.sh', 'configs/bdq_demo.py', folder / 'epoch_1.pth', 2,
+        *arguments, *as_arguments(options),
     )  # fmt: skip
+    assert words[words.index('--nproc-per-node') + 1] == '2'
+    program = words.index(str(REPOSITORY / 'tools' / 'test.py'))
+    result = fork(play, *words[program:], ranks=2)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-3000:]
     assert_same_metrics(tmp_path / 'two.json', folder)
 
@@ -140,11 +125,32 @@ def test_real_ixmas_learns(ixmas_annotation, ixmas_raw, tmp_path):
     assert metrics['privacy/frame_top1'] > 0.15
 
 
+def assert_named(result, *parts):
+    """A program that says one sentence, without a traceback, and fails."""
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith('error: ') and all(part in last for part in parts), result.stderr
+    assert 'Traceback' not in result.stderr
+
+
 def test_a_mistake_is_named_before_training(synthetic_kth, tmp_path):
     every = game_options(synthetic_kth, ann_file='nowhere/annotations.csv')
-    result = run('tools/train.py', 'configs/bdq_demo.py', '--work-dir', tmp_path,
-                 *as_arguments(every), expect=1)  # fmt: skip
-    assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].startswith('error: ')
-    assert 'tools/data/kth/prepare.py' in result.stderr and 'Traceback' not in result.stderr
+    result = fork(play, 'tools/train.py', 'configs/bdq_demo.py', '--work-dir', tmp_path,
+                  *as_arguments(every))  # fmt: skip
+    assert_named(result, 'tools/data/kth/prepare.py')
     assert not list(tmp_path.glob('*.pth'))
+
+
+def test_a_wrong_checkpoint_is_named(game, tmp_path):
+    """That of another stage, and a file that is none."""
+    folder, options = game
+    options = {k: v for k, v in options.items() if not k.startswith('model.')}
+    for checkpoint, part in [
+        (folder / 'epoch_1.pth', 'epoch_1.pth is of another model than the config'),
+        (folder / 'encoder.json', 'encoder.json is not a checkpoint'),
+    ]:
+        result = fork(play, 'tools/test.py', 'configs/bdq_demo_action.py', checkpoint,
+                      '--work-dir', tmp_path, '--out', tmp_path / 'metrics.json',
+                      *as_arguments(options))  # fmt: skip
+        assert_named(result, part)
+    assert not (tmp_path / 'metrics.json').exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -180,8 +181,6 @@ class SubjectVideoDataset(BaseActionDataset):
         if known and unseen:
             self._metainfo.update(protocol=self.protocol, unseen_subjects=tuple(unseen))
         self._check_files(items)
-        if self.cache is not None:
-            self._cached_clips = ClipCache(self._decode_all(items), self.cache['shared'])
         return items
 
     @property
@@ -213,9 +212,13 @@ class SubjectVideoDataset(BaseActionDataset):
         return [self.get_data_info(idx)['label']]
 
     def full_init(self) -> None:
-        """Load the annotation, once, and make room for the count of bad samples."""
+        """Load the annotation, once, fill the cache, and make room for the count of bad samples."""
         if not self._fully_initialized:
             super().full_init()
+            if self.cache is not None:
+                # Of `indices` these alone.
+                items = [self.get_data_info(index) for index in range(len(self))]
+                self._cached_clips = ClipCache(self._decode_all(items), self.cache['shared'])
             # In shared memory: workers come and go with every epoch, the count stays. Each writes
             # nothing but ones, so they need no lock.
             self._bad = torch.zeros(len(self), dtype=torch.uint8).share_memory_()
@@ -228,6 +231,13 @@ class SubjectVideoDataset(BaseActionDataset):
             f'{item["filename"]} (frames {item["start_index"]} to {item["end_frame"] - 1})'
             for item in items
         ]
+
+    def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
+        """As the base class does, which then collects garbage: that looks through all that the
+        process has imported, 0.4 s for each data set."""
+        items = [np.frombuffer(pickle.dumps(item, 4), np.uint8) for item in self.data_list]
+        self.data_list.clear()
+        return np.concatenate(items), np.cumsum([len(item) for item in items])
 
     def get_data_info(self, idx: int) -> dict:
         """Item ``idx``; unlike the base class's, it keeps the clip's own ``start_index``."""

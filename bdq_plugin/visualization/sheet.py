@@ -88,19 +88,18 @@ def contact_sheet(
     margin = 0.1 + 0.25 * bool(title) + 0.2 * bool(note)
     figure, axes = plt.subplots(
         len(stages),
-        len(shown),
+        1,
         figsize=(1.1 * len(shown) + 0.3, 1.1 * len(stages) * height / width + margin),
         squeeze=False,
         layout='constrained',
     )
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
-    for row, (name, frames) in zip(axes, stages.items(), strict=True):
+    for axis, (name, frames) in zip(axes[:, 0], stages.items(), strict=True):
         # A difference frame t shows the step from t - 1 to t of the clear clip.
         offset = frames_CTHW.shape[1] - len(frames)
-        for axis, index in zip(row, shown, strict=True):
-            axis.imshow(frames[index - offset], **_scale(name, frames, encoder))
-            axis.set(xticks=[], yticks=[])
-        row[0].set_ylabel(name)
+        axis.imshow(_side_by_side(frames[shown - offset]), **_scale(name, frames, encoder))
+        axis.set(xticks=[], yticks=[], ylabel=name)
+        axis.spines[:].set_visible(False)
     if title:
         figure.suptitle(title, fontsize=10)
     if note:
@@ -166,6 +165,13 @@ def _note(stages: dict[str, np.ndarray], encoder: BDQEncoder) -> str:
     return CLEAR_NOTE.format(rows=', '.join(rows)) if rows else ''
 
 
+def _side_by_side(frames_THW: np.ndarray) -> np.ndarray:
+    """Frames as one picture: an axis for each would take seconds. NaN, the gaps, is not drawn."""
+    gap = max(1, round(0.03 * frames_THW.shape[2]))
+    spaced = np.pad(frames_THW.astype(float), ((0, 0), (0, 0), (0, gap)), constant_values=np.nan)
+    return np.hstack(list(spaced))[:, :-gap]
+
+
 def _statistics(channels: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation (C, 1, 1, 1) on the scale 0 to 1."""
     tensors = (torch.tensor(values[:channels]) for values in (KINETICS_MEAN, KINETICS_STD))
@@ -214,6 +220,7 @@ def _pictures(stages: dict[str, np.ndarray], encoder: BDQEncoder, height: int) -
             # The last frames of all stages belong together: a difference has no first.
             image.set_data(frames[len(frames) - count + instant])
         figure.canvas.draw()
+        figure.set_layout_engine('none')  # all instants have the first one's
         pictures.append(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
     plt.close(figure)
     return pictures

@@ -43,13 +43,16 @@ def test_packing_of_one_real_video(real_data):
     assert f'| {row["video"]} | bdq_hard |' in packing.table(document)
 
 
-def test_rates_of_three_real_clips(real_data, tmp_path):
+def test_rates_of_three_real_clips(real_data, tmp_path, monkeypatch):
     folder = real_data / 'ixmas' / 'original_samples'
     document = rates.study(quick=True, folder=folder)
     found = {row['encoder']: row['kbit_s'] for row in document['rows']}
     # Two levels need fewer bits than sixteen, and a mean of 64 pixels fewer than each of them.
     assert found['blocks_untrained'] < found['sign_2_untrained'] < found['bdq_hard_untrained']
-    assert document == rates.study(quick=True, folder=folder), 'noise and geometry are of a seed'
     assert f'| blocks_untrained | {found["blocks_untrained"]} |' in rates.table(document)
     with pytest.raises(FileNotFoundError, match='no videos in'):
         rates.study(folder=tmp_path)
+    drawn = {name: rate for name, rate in found.items() if 'noise' in name or 'geometry' in name}
+    monkeypatch.setattr(rates, 'ENCODERS', tuple(drawn))
+    again = rates.study(quick=True, folder=folder)['rows']
+    assert len(again) == 3 and {row['encoder']: row['kbit_s'] for row in again} == drawn

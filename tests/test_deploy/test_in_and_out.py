@@ -112,15 +112,14 @@ class Listener:
     def receive(self, server: socket.socket) -> None:
         if server.type == socket.SOCK_STREAM:
             server, _ = server.accept()
-        else:
-            server.settimeout(3)
-        try:
-            while data := server.recv(1 << 16):
-                self.data += data
-        except TimeoutError:
-            pass
+        while data := server.recv(1 << 16):
+            self.data += data
 
     def everything(self) -> bytes:
+        """What has come, once its sender has ended."""
+        if self.url.startswith('udp'):
+            with socket.socket(type=socket.SOCK_DGRAM) as last:
+                last.sendto(b'', ('127.0.0.1', self.port))  # no datagram says that it is the last
         self._thread.join(60)
         return self.data
 

@@ -14,7 +14,8 @@ from bdq_plugin.engine import loops
 from bdq_plugin.engine.launch import load_config, train
 from bdq_plugin.engine.optim import PhaseOptimWrapperConstructor
 
-from ..game import REPOSITORY, free_port, game_options
+from ..game import REPOSITORY, game_options
+from ..processes import free_port
 from ..test_models.test_adversarial_recognizer import config, data
 
 

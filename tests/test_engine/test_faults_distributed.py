@@ -11,7 +11,7 @@ import torch.distributed as torch_dist
 
 from bdq_plugin.engine.lost_ranks import LostRankError, name_lost_ranks, set_timeout
 
-from ..game import free_port
+from ..processes import free_port
 
 # Seconds; a busy machine must not look like a hanging one.
 TIMEOUT, GRACE = 5, 3

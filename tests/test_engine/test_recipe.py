@@ -1,8 +1,6 @@
 """A config says what happens: switches act from the command line alone, and overrule nothing."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import mmaction
@@ -18,6 +16,7 @@ from bdq_plugin.engine.loops import unwrap
 from bdq_plugin.models import SmallConv3d
 
 from ..game import REPOSITORY, game_config, game_options
+from ..processes import fork, play
 
 CONFIGS = REPOSITORY / 'configs'
 RECIPES = sorted(CONFIGS.glob('*.py'))
@@ -78,13 +77,8 @@ class TestARecipeMeansTheSame:
         # What `mim train mmaction CONFIG` starts.
         tool = Path(mmaction.__file__).parent / '.mim' / 'tools' / 'train.py'
         folder = tmp_path / 'mim'
-        subprocess.run(
-            [sys.executable, str(tool), path, '--work-dir', str(folder)],
-            check=True,
-            capture_output=True,
-            cwd=REPOSITORY,
-            timeout=900,
-        )
+        done = fork(play, tool, path, '--work-dir', folder)
+        assert done.returncode == 0, done.stderr
         mim = torch.load(folder / 'epoch_1.pth', weights_only=False)['state_dict']
         assert all(torch.equal(mim[key], own[key]) for key in own)
         assert json.loads((folder / 'encoder.json').read_text())['metadata']['protocol']

@@ -1,16 +1,16 @@
 """A resumed run whose length, batch or number of processes has changed follows its own config."""
 
-import multiprocessing
+import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from bdq_plugin.engine.launch import build_runner
 
-from ..game import free_port, game_config, interrupt
+from ..game import game_config, interrupt
+from ..processes import fork
 from ..toy_run import LR, rates_of, toy_config
 
 WARM_UP = [
@@ -127,37 +127,15 @@ def test_both_optimisers_of_a_game(synthetic_kth, tmp_path, said):
 def test_another_number_of_processes(tmp_path):
     """Two need half the iterations; their rates are those of a batch of twice the size."""
     interrupt(toy_config(tmp_path / 'run'), 3)
-    found = run_two(tmp_path / 'run')
+    done = fork(resume, tmp_path / 'run', ranks=2)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
     expected = rates_of(finish(toy_config(tmp_path / 'whole', batch=8)))
     assert len(found) == 3 and found == pytest.approx(expected[9:], abs=1e-12)
 
 
-def run_two(folder: Path) -> list[float]:
-    """The rates of a resumed run of two processes, forked: the package takes seconds to import."""
-    port = free_port()
-    context = multiprocessing.get_context('fork')
-    near, far = context.Pipe(duplex=False)
-    ranks = [context.Process(target=_rank, args=(rank, port, folder, far)) for rank in range(2)]
-    try:
-        for each in ranks:
-            each.start()
-        far.close()  # so that a failure of both is an EOFError
-        found = near.recv()
-        for each in ranks:
-            each.join()
-        assert [each.exitcode for each in ranks] == [0, 0]
-    finally:
-        for each in ranks:
-            each.kill()
-    return found
-
-
-def _rank(rank: int, port: int, folder: Path, pipe: Any) -> None:
+def resume(folder: Path) -> None:
     """What torchrun starts."""
-    os.environ.update(
-        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=str(port), CUDA_VISIBLE_DEVICES='',
-    )  # fmt: skip
     rates = rates_of(finish(toy_config(folder, launcher='pytorch', resume=True)))
-    if rank == 0:
-        pipe.send(rates)
+    if os.environ['RANK'] == '0':
+        print(json.dumps(rates))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -23,18 +22,14 @@ from bdq_plugin.datasets.preparation import (
 )
 from bdq_plugin.video.reader import open_video
 
-from .conftest import arguments_of
+from ..processes import fork, play
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLS = REPOSITORY / 'tools' / 'data'
 
 
 def test_a_tool_as_a_program(tmp_path):
-    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY), 'OMP_NUM_THREADS': '1'}
-    command = [sys.executable, TOOLS / 'kth/prepare.py', tmp_path / 'nowhere', '--out', 'x.csv']
-    done = subprocess.run(
-        arguments_of(*command), capture_output=True, text=True, env=environment, cwd=tmp_path
-    )
+    done = fork(play, TOOLS / 'kth/prepare.py', tmp_path / 'nowhere', '--out', tmp_path / 'x.csv')
     assert done.returncode == 1
     assert 'error: no folder' in done.stderr and 'Traceback' not in done.stderr
 

@@ -258,7 +258,7 @@ def test_http_stream_that_breaks_off(serve, real_data):
     count = 0
     with (
         pytest.raises(SourceError, match='breaks off after'),
-        VideoSource(f'{address}/person01_jogging_d1_uncomp.avi', timeout=2) as source,
+        VideoSource(f'{address}/person01_jogging_d1_uncomp.avi', timeout=60) as source,
     ):
         for _ in source:
             count += 1
