@@ -22,9 +22,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_finish() -> None:
-    """What is imported stays: the collections that MMEngine forces need not look through it."""
+    """What is imported stays: the collections that MMEngine forces need not look through it.
+
+    And forks can train: not where the first gradient of their parent was taken in torch.compile.
+    """
     gc.collect()
     gc.freeze()
+    torch.ones((), requires_grad=True).backward()
 
 
 class SyntheticKTH(NamedTuple):

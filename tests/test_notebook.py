@@ -12,7 +12,7 @@ from .game import REPOSITORY
 
 NOTEBOOK = REPOSITORY / 'notebooks' / 'bdq_quickstart.ipynb'
 TINY = """
-SUBJECTS, SCENARIOS, FRAME_SIZE = 2, 2, (80, 60)
+SUBJECTS, SCENARIOS, FRAME_SIZE, FRAMES = 2, 3, (80, 60), 16
 EPOCHS, AUDIT_EPOCHS = 1, 1
 ROOT = {root!r}
 """

@@ -1,8 +1,9 @@
-"""The programs as a user runs them: prepare, train, resume, test, stage 2."""
+"""The programs as a user runs them: prepare, train, test, stage 2; in processes of their own.
+
+tests/test_engine/test_distributed.py starts them in a Python of their own.
+"""
 
 import json
-import os
-import subprocess
 import sys
 
 import pytest
@@ -30,12 +31,8 @@ def game(synthetic_kth, tmp_path_factory):
         in_this_process(monkeypatch, 'tools/data/kth/prepare.py', videos, '--sequences',
                         synthetic_kth.root / '00sequences.txt', '--out', annotation)  # fmt: skip
     options = game_options(synthetic_kth, ann_file=str(annotation))
-    command = [sys.executable, 'tools/train.py', 'configs/bdq_demo.py', '--work-dir', root / 'game',
-               '--seed', 1, *as_arguments(options)]  # fmt: skip
-    environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(REPOSITORY))
-    done = subprocess.run(
-        list(map(str, command)), cwd=REPOSITORY, env=environment, capture_output=True, text=True
-    )
+    done = fork(play, 'tools/train.py', 'configs/bdq_demo.py', '--work-dir', root / 'game',
+                '--seed', 1, *as_arguments(options))  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     return root / 'game', options
 
