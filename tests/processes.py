@@ -52,7 +52,7 @@ def fork(target: Callable[..., None], *args: Any, ranks: int = 1) -> subprocess.
 def fresh(code: str) -> str:
     """What code prints in a Python that has imported PyTorch, and nothing that stands on it."""
     done = _run(_TORCH, exec, (code, dict(__name__='__main__')), [{}])
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
 
