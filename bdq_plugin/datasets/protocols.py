@@ -189,7 +189,7 @@ class HoldOut(Protocol):
         if unlisted:
             raise ValueError(
                 f'protocol {self.name}: values lists {", ".join(units)} of {self.hold_out}, but '
-                f'there are clips of {", ".join(unlisted)} too: list these, or leave their clips out'
+                f'there are clips of {", ".join(unlisted)} too: list them, or leave them out'
             )
         count = self.count_folds(rows)
         held_out = {unit for i, unit in enumerate(units) if i * count // len(units) == fold - 1}
