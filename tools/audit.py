@@ -27,10 +27,10 @@ from bdq_plugin.engine.first_checks import check_device
 from bdq_plugin.evaluation.audit import run_audit
 from bdq_plugin.evaluation.candidates import OUTPUTS, output_forms, resolve_encoder
 from bdq_plugin.evaluation.clips import check_folds, count_folds
-from bdq_plugin.evaluation.own_data import own_data
+from bdq_plugin.evaluation.data_arguments import add_data_arguments, data_of
 from bdq_plugin.evaluation.pooling import CLEAR, pool
 from bdq_plugin.evaluation.results import Cell, comparable, differences, read_result
-from bdq_plugin.evaluation.settings import load_data, load_panel
+from bdq_plugin.evaluation.settings import load_panel
 from bdq_plugin.evaluation.verdict import verdict
 
 # Of what differs between two runs, so many places are named.
@@ -49,20 +49,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--name',
         help="name in the results; by default the zoo's, the folder's, or PRESET_untrained",
     )
-    parser.add_argument(
-        '--data',
-        default='ixmas',
-        help='config in configs/audit/data, or its path, or the annotation file (.csv) of your own '
-        'videos',
-    )
-    parser.add_argument('--data-root', help="folder of the videos; by default the config's")
-    parser.add_argument('--ann-file', help="annotation file; by default the config's")
-    parser.add_argument(
-        '--protocol',
-        '--hold-out',
-        default='take',
-        help='how clips are divided; of your own videos the column that is held out',
-    )
+    add_data_arguments(parser)
     parser.add_argument('--fold', type=int, nargs='+', help='by default all')
     parser.add_argument('--seed', type=int, default=[0], nargs='+')
     parser.add_argument('--panel', default='quick', help='config in configs/audit, or its path')
@@ -105,10 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def audit(args: argparse.Namespace) -> None:
     check_device(args.device)
-    if args.data.endswith('.py') or not args.data.lower().endswith(('.csv', '.tsv')):
-        data = load_data(args.data, args.data_root, args.ann_file)
-    else:
-        data = own_data(args.data, args.data_root)
+    data = data_of(args)
     panel = load_panel(args.panel, args.cfg_options)
     audited = resolve_encoder(args.encoder, args.preset)
     forms = output_forms(audited.encoder)

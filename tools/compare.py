@@ -25,9 +25,10 @@ from bdq_plugin.evaluation.comparison import (
     list_tasks,
     run_tasks,
 )
+from bdq_plugin.evaluation.data_arguments import add_data_arguments, data_of
 from bdq_plugin.evaluation.pooling import pool
 from bdq_plugin.evaluation.results import read_result
-from bdq_plugin.evaluation.settings import load_data, load_panel
+from bdq_plugin.evaluation.settings import load_panel
 from bdq_plugin.evaluation.tables import alpha_table, audit_table, select
 
 
@@ -37,10 +38,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('experiment', choices=EXPERIMENTS)
     parser.add_argument('--encoders', nargs='+', help='only these presets of the experiment')
-    parser.add_argument('--data', default='ixmas', help='config in configs/audit/data, or its path')
-    parser.add_argument('--data-root', help="folder of the videos; by default the config's")
-    parser.add_argument('--ann-file', help="annotation file; by default the config's")
-    parser.add_argument('--protocol', default='take')
+    add_data_arguments(parser)
     parser.add_argument('--folds', type=int, nargs='+', default=[1, 2, 3])
     parser.add_argument('--seeds', type=int, nargs='+', default=[0])
     parser.add_argument('--panel', help="by default 'full' for full, else 'quick'")
@@ -73,7 +71,7 @@ def compare(args: argparse.Namespace) -> None:
     entries = choose(EXPERIMENTS[args.experiment], args.encoders)
     panel = args.panel or ('full' if args.experiment == 'full' else 'quick')
     settings = Settings(
-        data=load_data(args.data, args.data_root, args.ann_file),
+        data=data_of(args),
         panel=load_panel(panel),
         protocol=args.protocol,
         results=args.results,

@@ -22,8 +22,8 @@ import torch
 
 from bdq_plugin import markdown
 from bdq_plugin.encoders import save_encoder
+from bdq_plugin.evaluation.data_arguments import add_data_arguments, data_of
 from bdq_plugin.evaluation.search import choose, front, load_space, search, write_search
-from bdq_plugin.evaluation.settings import load_data
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -31,10 +31,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('space', help='config in configs/search, or its path')
-    parser.add_argument('--data', default='ixmas', help='config in configs/audit/data, or its path')
-    parser.add_argument('--data-root', help="folder of the videos; by default the config's")
-    parser.add_argument('--ann-file', help="annotation file; by default the config's")
-    parser.add_argument('--protocol', default='take')
+    add_data_arguments(parser)
     parser.add_argument('--fold', type=int, required=True, help='whose training clips are used')
     parser.add_argument('--trials', type=int, default=60, help='in all, finished ones included')
     parser.add_argument('--seed', type=int, default=0, help='of what encoders draw')
@@ -66,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
     if args.trials < 1:
         raise ValueError(f'--trials must be 1 or more, got {args.trials}')
     space = load_space(args.space)
-    data = load_data(args.data, args.data_root, args.ann_file)
+    data = data_of(args)
     where = (args.protocol, args.fold)
     found = search(space, data, *where, trials=args.trials, seed=args.seed, work_dir=args.work_dir)
     path = args.results / data.name / args.protocol / f'{space.name}-fold{args.fold}.json'

@@ -157,7 +157,8 @@ class HoldOut(Protocol):
 
     Attributes:
         hold_out: the column.
-        values: its units in the order of the folds; by default those of the data, sorted.
+        values: its units in the order of the folds, all that there are; by default those of the
+            data, sorted.
         folds: into how many groups the units are divided, in their order; by default each unit is
             a fold.
     """
@@ -182,6 +183,13 @@ class HoldOut(Protocol):
             raise ValueError(
                 f'protocol {self.name} needs two values of {self.hold_out} or more: every clip '
                 f'has {units[0]!r}'
+            )
+        present = {str(row[self.hold_out]) for row in rows}
+        unlisted = sorted(present - set(units), key=natural_key)
+        if unlisted:
+            raise ValueError(
+                f'protocol {self.name}: values lists {", ".join(units)} of {self.hold_out}, but '
+                f'there are clips of {", ".join(unlisted)} too: list them, or leave them out'
             )
         count = self.count_folds(rows)
         held_out = {unit for i, unit in enumerate(units) if i * count // len(units) == fold - 1}

@@ -13,8 +13,8 @@ _BITS = 11
 def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     """Scale a frame as test pipelines do: OpenCV's ``INTER_LINEAR``.
 
-    It reads the four
-    pixels around each place alone: scaled down by much, a frame flickers as theirs do.
+    It reads the four pixels around each place alone: scaled down by much, a frame flickers as
+    theirs do.
 
     Args:
         pixels: uint8, (H, W) or (H, W, C).

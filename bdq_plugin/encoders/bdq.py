@@ -14,7 +14,7 @@ from .backends.operation import Operation
 from .base import ClipEncoder
 from .blur import GaussianBlur
 from .difference import TemporalDifference
-from .functional import block_mean, refuse_nan
+from .functional import motion, refuse_nan
 from .geometry import move
 from .integer import decode, integer_codes
 from .quantization import DeadZoneQuantizer, Quantizer, Staircase
@@ -172,10 +172,7 @@ class BDQEncoder(ClipEncoder):
     # ------------------------------------------------------------------ what it computes
     def motion(self, x_NCTHW: Tensor) -> Tensor:
         """The clip as the quantiser meets it: moved, blurred, in blocks, differenced, dithered."""
-        values = self.difference(block_mean(self.blur(self.move(x_NCTHW)), self.block))
-        if self.dither:
-            values = values + self.dither * torch.randn_like(values)
-        return values
+        return motion(self.blur(self.move(x_NCTHW)), self.block, self.signed, self.dither)
 
     def move(self, x_NCTHW: Tensor) -> Tensor:
         """The clip after the geometric dither, differentiable; the clip itself without one."""

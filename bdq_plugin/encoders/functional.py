@@ -145,6 +145,24 @@ def block_mean(x_NCTHW: Tensor, block: int) -> Tensor:
     return x_NCTHW if block == 1 else in_blocks(x_NCTHW, block).mean((-3, -1))
 
 
+def motion(blurred_NCTHW: Tensor, block: int, difference: bool, dither: float) -> Tensor:
+    """A blurred clip as the thresholds meet it: in blocks, differenced, with noise.
+
+    Args:
+        blurred_NCTHW: clip of shape (N, C, T, H, W), floating point.
+        block: see :func:`block_mean`.
+        difference: subtract from each frame the one before.
+        dither: standard deviation of the noise, drawn anew in each call.
+
+    Returns:
+        Tensor of shape (N, C, T or T - 1, H / block, W / block).
+    """
+    values = block_mean(blurred_NCTHW, block)
+    if difference:
+        values = temporal_difference(values)
+    return values + dither * torch.randn_like(values) if dither else values
+
+
 def in_blocks(x: Tensor, block: int) -> Tensor:
     """(..., H, W) as (..., H / block, block, W / block, block); see :func:`block_mean`."""
     check_blocks(*x.shape[-2:], block)

@@ -234,7 +234,8 @@ def check_fold(audit: ProtocolAudit, protocol: str, fold: int, attributes: bool 
             f"protocol '{protocol}', fold {fold}: {audit.findings[0]}, for no attacker can know "
             'whom it has not seen: audit with a protocol that has every person on both sides (a '
             'take, scenario or session held out), and record these people again, or leave them '
-            'out (subjects=[...], or without their rows)'
+            'out (subjects=[...], or without their rows); tools/verify.py asks the other question, '
+            'whether two clips are of one person, of people whom no matcher has seen'
         )
     people = audit.totals['test']['subjects']
     fewest = min(audit.clips['train'], audit.clips['test'])

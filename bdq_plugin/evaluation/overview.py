@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import product
+from typing import NamedTuple
 
 from ..markdown import table
-from .pooling import PooledResult
+from .pooling import CLEAR, Pooled, PooledResult
+from .statistics import Accumulation, Estimate
 from .tables import estimate_cell, percent
 
 # By their names in the results, in the order of the table. Results of an encoder that does not
@@ -27,6 +28,8 @@ ENCODERS = (
     'blocks_noise_geometry_untrained',
 )
 LINKED = 12
+# The negative control that is the floor: what the action itself tells of the person.
+_FLOOR = 'scores'
 _NOTE = (
     'In %, with 95 % intervals by resampling people and their performances. Strongest attacker: '
     'the maximum over the panels that have most folds; in brackets its panel. A panel of fewer '
@@ -35,8 +38,61 @@ _NOTE = (
     'Folds: those that were audited, of three; rows of other folds or panels are not to be '
     'compared closely. Action: by a network that is trained on the output, where the panel has '
     'one, the best of them. kbit/s: of the codes of all clips as `.bdq` files, where whole levels '
-    'in a fixed range leave a camera. ‡ no witness: its recipe fails on clear video.'
+    'in a fixed range leave a camera. ‡ no witness: its recipe fails on clear video. Floor: by '
+    'the scores that an action network of clear video gives; who can tell the action can tell this.'
 )
+
+
+class Headline(NamedTuple):
+    """The figures that stand for one form of an encoder.
+
+    Attributes:
+        row: of the panels with most folds, the one that found most.
+        action: the best of the panels with these folds; None where none has an action network.
+    """
+
+    row: PooledResult
+    action: Pooled | None
+
+
+class Floor(NamedTuple):
+    """What the scores that an action network of clear video gives tell of the person."""
+
+    row: PooledResult
+    person: Estimate
+    linked: Accumulation | None
+
+
+def headlines(rows: Sequence[PooledResult]) -> list[Headline]:
+    """One for each form of each encoder: more folds count before a higher figure.
+
+    Args:
+        rows: of one data set and protocol, of any panels.
+    """
+    groups: dict[tuple[str, str], list[PooledResult]] = {}
+    for row in rows:
+        groups.setdefault((row.encoder, row.output), []).append(row)
+    found = []
+    for group in groups.values():
+        row = max(group, key=lambda row: (len(row.folds), row.leakage.value))
+        actions = [each.action for each in group if each.folds == row.folds and each.action]
+        best = max(actions, key=lambda figure: figure.value, default=None)
+        found.append(Headline(row, best))
+    return found
+
+
+def floor_of(rows: Sequence[PooledResult]) -> Floor | None:
+    """Of the panel that measured it on most folds; None where none did."""
+    having = [row for row in rows if row.encoder == CLEAR and _FLOOR in row.controls]
+    if not having:
+        return None
+    row = max(having, key=lambda row: len(row.folds))
+    return Floor(row, row.controls[_FLOOR], linked(row, _FLOOR))
+
+
+def linked(row: PooledResult, control: str | None = None) -> Accumulation | None:
+    """Accuracy where :data:`LINKED` clips are known to be of one person; None for fewer clips."""
+    return next(iter(row.accumulation((LINKED,), control)), None)
 
 
 def overview_table(rows: Sequence[PooledResult], kbit_s: Mapping[str, float]) -> str:
@@ -57,11 +113,8 @@ def overview_table(rows: Sequence[PooledResult], kbit_s: Mapping[str, float]) ->
         )
     if not rows:
         return 'No results yet.\n'
-    cells = []
-    for name, output in product(ENCODERS, ('soft', 'hard')):
-        found = [row for row in rows if (row.encoder, row.output) == (name, output)]
-        if found:
-            cells.append(_cells(found, kbit_s.get(name) if output == 'hard' else None))
+    ordered = sorted(headlines(rows), key=lambda each: _place(each.row))
+    cells = [_cells(each, kbit_s) for each in ordered] + _floor_cells(rows)
     audited = {row.encoder for row in rows}
     missing = [name for name in ENCODERS if name not in audited]
     head = ['encoder', 'output', 'strongest attacker', 'by', f'{LINKED} linked', 'folds']
@@ -69,21 +122,39 @@ def overview_table(rows: Sequence[PooledResult], kbit_s: Mapping[str, float]) ->
     return f'{table([*head, "action", "kbit/s"], [*cells, _chance(rows)])}\n\n{note}\n'
 
 
-def _cells(found: Sequence[PooledResult], kbit_s: float | None) -> list[str]:
-    """Of one form under several panels: more folds count before a higher figure."""
-    row = max(found, key=lambda row: (len(row.folds), row.leakage.value))
-    linked = [each for each in row.accumulation((LINKED,)) if each.clips == LINKED]
-    actions = [each.action for each in found if each.folds == row.folds and each.action]
+def _place(row: PooledResult) -> tuple[int, bool]:
+    return ENCODERS.index(row.encoder), row.output == 'hard'
+
+
+def _cells(headline: Headline, kbit_s: Mapping[str, float]) -> list[str]:
+    row, action = headline
+    rate = kbit_s.get(row.encoder) if row.output == 'hard' else None
     return [
         row.encoder,
         row.output,
         estimate_cell(row.leakage) + ('' if row.strongest in row.witnesses else '‡'),
         f'{row.strongest} ({row.panel})',
-        percent(linked[0].value) if linked else '',
-        ', '.join(map(str, row.folds)),
-        percent(max(each.value for each in actions)) if actions else '',
-        '' if kbit_s is None else f'{kbit_s:.1f}',
+        _linked_cell(linked(row)),
+        _folds(row),
+        percent(action.value) if action else '',
+        '' if rate is None else f'{rate:.1f}',
     ]
+
+
+def _floor_cells(rows: Sequence[PooledResult]) -> list[list[str]]:
+    floor = floor_of(rows)
+    if floor is None:
+        return []
+    figures = [estimate_cell(floor.person), '', _linked_cell(floor.linked), _folds(floor.row)]
+    return [['floor', '', *figures, '', '']]
+
+
+def _linked_cell(figure: Accumulation | None) -> str:
+    return percent(figure.value) if figure else ''
+
+
+def _folds(row: PooledResult) -> str:
+    return ', '.join(map(str, row.folds))
 
 
 def _chance(rows: Sequence[PooledResult]) -> list[str]:

@@ -110,10 +110,10 @@ class PooledResult:
         chosen_names: which these were.
         controls: negative controls by name.
         control_from: figure on clear video from which an attacker is a witness.
-        strata: log-probabilities of the strongest attacker, by (fold, seed), with the labels;
-            None for attributes.
+        answers: of the strongest attacker; None for attributes.
         notes: how the codes came about.
         left_out: attackers that did not take part, and why.
+        control_answers: of the negative controls by name.
     """
 
     data: str
@@ -131,6 +131,7 @@ class PooledResult:
     answers: Answers | None
     notes: tuple[str, ...]
     left_out: dict[str, str]
+    control_answers: dict[str, Answers] = field(default_factory=dict)
 
     @property
     def attackers(self) -> dict[str, Pooled]:
@@ -166,14 +167,20 @@ class PooledResult:
         """Figure of the network for the action."""
         return next((v for v in self.networks.values() if v.target == 'action'), None)
 
-    def accumulation(self, sizes: Sequence[int] = SIZES) -> list[Accumulation]:
+    def accumulation(
+        self, sizes: Sequence[int] = SIZES, control: str | None = None
+    ) -> list[Accumulation]:
         """Accuracy of the strongest attacker when k clips are known to be of one person.
 
         Sizes that some person has not clips enough for are left out.
+
+        Args:
+            sizes: each k.
+            control: of this negative control instead, where there is such a one.
         """
-        if self.answers is None:
+        answers = self.answers if control is None else self.control_answers.get(control)
+        if answers is None:
             return []
-        answers = self.answers
         most = most_linkable(answers.labels, answers.strata)
         fitting = [size for size in sizes if size <= most]
         if not fitting:
@@ -208,8 +215,8 @@ class PooledResult:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the strongest attacker answered: log_probs (M, K), and of each row its truth, the model
-    that answered (fold and seed) and the performance."""
+    """What an attacker answered: log_probs (M, K), and of each row its truth, the model that
+    answered (fold and seed) and the performance."""
 
     log_probs: np.ndarray
     labels: np.ndarray
@@ -284,7 +291,14 @@ def _pool_group(key: tuple[str, ...], group: list[Result]) -> PooledResult:
     )
     if row.leakage.figure == 'cmap':
         return row
-    return replace(row, answers=_answers(used, row.strongest))
+    return replace(
+        row,
+        answers=_answers([(r, r['attackers'][row.strongest]['scores']) for r in used]),
+        control_answers={
+            name: _answers([(r, scores) for r in used for scores in r['controls'][name]])
+            for name in row.controls
+        },
+    )
 
 
 def _pool_network(records: list[dict], results: list[Result], seeds: list[int]) -> Pooled:
@@ -399,13 +413,13 @@ def _pool_controls(results: list[Result]) -> dict[str, Estimate]:
     return pooled
 
 
-def _answers(results: list[Result], name: str) -> Answers:
+def _answers(models: list[tuple[Result, list]]) -> Answers:
+    """Of models, each with the result that it stands in and its scores of the test clips."""
     scores, labels, strata, groups = [], [], [], []
-    for result in results:
-        answered = result['attackers'][name]['scores']
+    for number, (result, answered) in enumerate(models):
         scores += answered
         labels += result['test']['identity']
-        strata += [f'fold{result["cell"]["fold"]}-seed{result["cell"]["seed"]}'] * len(answered)
+        strata += [f'model{number}'] * len(answered)
         groups += result['test']['groups']
     log_probs = np.array(scores, dtype=float)
     # Rounded to three digits in the file: brought back to sum to one.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from .candidates import OUTPUTS, output_forms, resolve_encoder
-from .settings import load_data
+from .data_arguments import add_data_arguments, data_of
 from .studies import Measure, Study, check_study, run_study
 
 
@@ -28,10 +28,7 @@ def parser_of(description: str, kind: str) -> argparse.ArgumentParser:
         '--name',
         help="name in the results; by default the zoo's, the folder's, or PRESET_untrained",
     )
-    parser.add_argument('--data', default='ixmas', help='config in configs/audit/data, or its path')
-    parser.add_argument('--data-root', help="folder of the videos; by default the config's")
-    parser.add_argument('--ann-file', help="annotation file; by default the config's")
-    parser.add_argument('--protocol', default='take')
+    add_data_arguments(parser)
     parser.add_argument('--folds', type=int, nargs='+', default=[1, 2, 3])
     parser.add_argument(
         '--output', choices=(*OUTPUTS, 'both'), default='both', help='both: every form it has'
@@ -62,7 +59,7 @@ def run_command(
 
 
 def _run(args: argparse.Namespace, kind: str, measure: Measure) -> None:
-    data = load_data(args.data, args.data_root, args.ann_file)
+    data = data_of(args)
     audited = {
         fold: resolve_encoder(args.encoder.replace('{fold}', str(fold)), args.preset)
         for fold in args.folds

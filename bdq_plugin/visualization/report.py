@@ -345,7 +345,7 @@ def _audit_group(name: tuple[str, str, str], group: Sequence[dict[str, Any]]) ->
         rows = sorted(pool(group), key=lambda row: (row.encoder, row.output != 'soft'))
         figure = attempt(
             lambda: html.picture(
-                tradeoff(rows), 'Action against the strongest attacker; the ideal is top left'
+                tradeoff(rows), 'What the strongest attacker tells of the person, and the action'
             ),
             'the trade-off',
         )

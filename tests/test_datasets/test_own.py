@@ -94,12 +94,21 @@ def test_takes_are_held_out_in_turn(build):
 
 @pytest.mark.parametrize(
     'protocol',
-    ['take', dict(hold_out='take', fold=3), dict(hold_out='take', values=[9, 2, 3])],
+    [
+        'take',
+        dict(hold_out='take', fold=3),
+        dict(hold_out='take', values=[9, 2, 3, 1, *range(4, 9), 10]),
+    ],
 )
 def test_ways_to_say_it(build, protocol):
     dataset = build(protocol=protocol, split='test', fold=3)
     assert {item['take'] for item in items_of(dataset)} == {3}
     assert dataset.fold == 3
+
+
+def test_a_unit_that_is_not_listed_goes_nowhere_silently(build):
+    with pytest.raises(ValueError, match=r'lists 9, 2, 3 of take, but .* clips of 1, 4, .* too'):
+        build(protocol=dict(hold_out='take', values=[9, 2, 3]), split='train', fold=3)
 
 
 def test_units_in_groups(build):

@@ -16,6 +16,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from bdq_plugin.camera_form import (
     CameraForm,
@@ -29,9 +30,11 @@ from bdq_plugin.deploy import playground as playground_module
 from bdq_plugin.deploy.playground import CORE, CORE_RECORD, playground_page, sources_digest
 from bdq_plugin.encoders import build_encoder, save_encoder, zoo_names
 from bdq_plugin.video.pixels import luma_of_rgb
-from tests.test_deploy.browser import Page, open_browser
 from tests.test_deploy.conftest import moving_frames
 from tools import playground as playground_tool
+from tools.figures import browser
+from tools.figures import playground as playground_recorder
+from tools.figures.browser import Page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEIGHT, WIDTH = 48, 64
@@ -47,6 +50,18 @@ LISTEN = """
         noise: d.codes && d.noise && Array.from(d.noise)}));
 """
 FAKE_CAMERA = ('--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream')
+
+
+def need_browser() -> None:
+    try:
+        browser.find_chromium()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+
+
+def open_browser(*options):
+    need_browser()
+    return browser.open_browser(*options)
 
 
 @pytest.fixture(scope='module')
@@ -359,3 +374,20 @@ def test_it_is_served_to_this_machine_alone():
     finally:
         process.terminate()
         process.wait()
+
+
+def test_it_is_recorded_in_motion(camera_file, tmp_path):
+    """The picture of the documentation: the codes change, and so does the encoder."""
+    need_browser()
+    out = tmp_path / 'playground.gif'
+    playground_recorder.main([str(out), '--video', str(camera_file), '--frames', '2'])
+    with Image.open(out) as animation:
+        frames = []
+        for number in range(animation.n_frames):
+            animation.seek(number)
+            frames.append(np.asarray(animation.convert('L')).astype(int))
+    assert len(frames) == 4
+    # The codes stand on the right; of the second encoder they are black, grey and white.
+    right = [frame[300:400, 400:600] for frame in frames]
+    assert (right[0] != right[1]).mean() > 0.02
+    assert np.isin(right[3], np.unique(right[3])[[0, -1]]).mean() > 0.01

@@ -39,6 +39,18 @@ def test_more_folds_count_before_a_higher_figure() -> None:
     assert shown['strongest attacker'].startswith('40.0 (')
 
 
+def test_the_floor_is_of_clear_video() -> None:
+    def with_floor(name: str, right: int, **options: int) -> dict:
+        return named(name, 50, clips=60, controls=dict(scores=right), **options)
+
+    clear = [with_floor('pass_through', 40, fold=fold) for fold in (1, 2)]
+    shown = row_of(overview_table(pool([*clear, with_floor('bdq_untrained', 10)]), {}), 'floor')
+    assert shown['strongest attacker'].startswith('66.7 (') and shown['folds'] == '1, 2'
+    # Two of three clips of each person are right, and so are twelve together.
+    assert (shown['12 linked'], shown['by'], shown['action']) == ('100.0', '', '')
+    assert '| floor' not in overview_table(pool([with_floor('bdq_untrained', 10)]), {})
+
+
 def test_none_is_left_out_silently() -> None:
     rows = pool([named('bdq_untrained', 8)])
     missing = [name for name in ENCODERS if name != 'bdq_untrained']

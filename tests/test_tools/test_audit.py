@@ -122,3 +122,24 @@ def test_a_fold_that_cannot_be_audited_stops_the_first(synthetic_own, tmp_path, 
         tool('audit').main(['--encoder', 'bdq_hard', *options])
     assert not (tmp_path / 'results').exists()
     assert 'held out' not in capsys.readouterr().out
+
+
+def test_people_left_out_cannot_be_named(synthetic_own, tmp_path) -> None:
+    options = ['--data', str(synthetic_own.annotation), '--data-root', str(synthetic_own.root)]
+    options += ['--hold-out', 'subject', '--results', str(tmp_path), '--panel', 'templates']
+    with pytest.raises(SystemExit, match=r'identity is not defined: 1 of 1 .* tools/verify\.py'):
+        tool('audit').main(['--encoder', 'bdq_hard', *options])
+
+
+def test_own_videos_for_every_command(synthetic_own, tmp_path, capsys) -> None:
+    options = ['--data', str(synthetic_own.annotation), '--data-root', str(synthetic_own.root)]
+    options += ['--hold-out', 'take', '--results', str(tmp_path / 'results')]
+    tool('compare').main(['untrained', *options, '--list'])
+    assert 'to do     own-take-fold3-sign_2_untrained-hard-seed0-quick' in capsys.readouterr().out
+    few = ['--folds', '1', '--families', 'energy', '--work-dir', str(tmp_path / 'work')]
+    few += ['--sizes', '2', '--seeds', '0']
+    tool('learning_curve').main(['--encoder', 'd', *options, *few])
+    (path,) = (tmp_path / 'results').rglob('*.json')
+    assert path.relative_to(tmp_path / 'results').parts == ('own', 'take', 'd-soft.json')
+    with pytest.raises(SystemExit, match='--ann-file names another: leave one out'):
+        tool('audit').main(['--encoder', 'd', *options, '--ann-file', 'other.csv'])

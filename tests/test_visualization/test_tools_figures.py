@@ -45,7 +45,7 @@ def test_tradeoff(write_audit, tmp_path):
     results = str(tmp_path / 'results')
     main([str(out), '--results', results])
     assert out.is_file()
-    with pytest.raises(SystemExit, match=r'error: no audit result .* run tools/audit\.py first'):
+    with pytest.raises(SystemExit, match=r'error: no audit result: run tools/audit\.py first'):
         main([str(out), '--results', results, '--encoders', 'other'])
 
 

@@ -1,9 +1,7 @@
 """The trade-off figure says what the results say, and its labels can be read."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.path import Path
 
 from bdq_plugin.evaluation.pooling import pool
 from bdq_plugin.evaluation.results import read_results
@@ -11,93 +9,113 @@ from bdq_plugin.visualization import tradeoff
 
 
 @pytest.fixture
-def rows(write_audit, tmp_path):
-    write_audit('pass_through', action=20, subject=19, panel='quick')
+def figure_of(tmp_path):
+    """The figure of all results that were written."""
+    return lambda: tradeoff(pool(read_results(tmp_path / 'results')))
+
+
+@pytest.fixture
+def grid(write_audit):
+    write_audit('pass_through', action=20, subject=19, controls=dict(scores=5), clips=60)
+    write_audit('bdq', action=54, subject=24, clips=60)
+    write_audit('bdq', action=51, subject=21, output='hard', clips=60)
+    write_audit('weak', action=30, subject=36, clips=60)
+
+
+def names(figure):
+    return [label.get_text() for label in figure.axes[0].get_yticklabels()]
+
+
+def bold(figure):
+    labels = figure.axes[0].get_yticklabels()
+    return {label.get_text() for label in labels if label.get_fontweight() == 'bold'}
+
+
+def drawn(axis, name, place):
+    """What is drawn of a row: marks as x, or intervals as their ends; above the line first."""
+    lines = [line for line in axis.lines if line.get_gid() == name]
+    mine = [line for line in lines if abs(line.get_ydata()[0] - place) < 0.4]
+    return [line.get_xdata().tolist() for line in sorted(mine, key=lambda x: x.get_ydata()[0])]
+
+
+def test_rows_by_what_leaks_with_marks_and_intervals(grid, figure_of, tmp_path):
+    figure = figure_of()
+    person, action = figure.axes
+    shown = ['weak, soft', 'bdq, soft', 'bdq, hard', 'pass_through, soft']
+    assert names(figure) == [*shown, "floor: the action's scores alone"]
+    row = next(
+        row
+        for row in pool(read_results(tmp_path / 'results'))
+        if (row.encoder, row.output) == ('bdq', 'soft')
+    )
+    (linked,) = row.accumulation((12,))
+    intervals = [row.leakage.interval, linked.interval]
+    assert drawn(person, 'mark', 1) == [[pytest.approx(40)], [pytest.approx(100 * linked.value)]]
+    for ends, interval in zip(drawn(person, 'interval', 1), intervals, strict=True):
+        np.testing.assert_allclose(ends, [100 * interval.low, 100 * interval.high])
+    assert drawn(action, 'mark', 1) == [[pytest.approx(90)]]
+    (ends,) = drawn(action, 'interval', 1)
+    interval = row.action.interval
+    np.testing.assert_allclose(ends, [100 * interval.low, 100 * interval.high])
+    chances = [line.get_xdata()[0] for axis in figure.axes for line in axis.lines
+               if line.get_gid() == 'chance']  # fmt: skip
+    assert chances == [20, 50]
+    # Without a network for the action there is no mark, and no other row's place is taken.
+    assert drawn(person, 'mark', 4)[0] == [pytest.approx(100 * 5 / 60)]
+    assert drawn(action, 'mark', 4) == []
+
+
+def test_few_clips_cannot_be_linked(write_audit, figure_of):
+    write_audit('bdq', action=18, subject=8)
+    figure = figure_of()
+    assert drawn(figure.axes[0], 'mark', 0) == [[40]]
+    assert not any('linked' in text.get_text() for text in figure.legends[0].get_texts())
+
+
+def test_the_front_is_bold(write_audit, figure_of):
+    write_audit('pass_through', action=20, subject=19)
     write_audit('bdq', action=18, subject=8)
     write_audit('bdq', action=17, subject=7, output='hard')
-    write_audit('weak', action=10, subject=12)
-    return pool(read_results(tmp_path / 'results'))
+    write_audit('beaten', action=10, subject=12)
+    assert bold(figure_of()) == {'pass_through, soft', 'bdq, soft', 'bdq, hard'}
 
 
-def points(axis):
-    """Drawn marks by label, as (x, y, line, ends of the bars)."""
-    found = {}
-    for container in axis.containers:
-        line, _, bars = container.lines
-        found[container.get_label()] = (line, [bar.get_segments()[0] for bar in bars])
-    return found
-
-
-def test_points_intervals_and_marks(rows):
-    axis = tradeoff(rows).axes[0]
-    drawn = points(axis)
-    assert set(drawn) == {
-        'pass_through (soft)', 'bdq (soft)', 'bdq (hard)', 'weak (soft)',
-    }  # fmt: skip
-    line, (across, along) = drawn['bdq (soft)']
-    np.testing.assert_allclose(line.get_xydata(), [[40, 90]])
-    row = next(row for row in rows if (row.encoder, row.output) == ('bdq', 'soft'))
-    subject, action = row.leakage.interval, row.action.interval
-    np.testing.assert_allclose(across[:, 0], [100 * subject.low, 100 * subject.high])
-    np.testing.assert_allclose(along[:, 1], [100 * action.low, 100 * action.high])
-    assert drawn['bdq (soft)'][0].get_marker() != drawn['bdq (hard)'][0].get_marker()
-    assert drawn['bdq (soft)'][0].get_color() == drawn['bdq (hard)'][0].get_color()
-    assert line.get_markerfacecolor() == line.get_color()
-
-
-def test_front_and_ideal(rows):
-    axis = tradeoff(rows).axes[0]
-    by_gid = {line.get_gid(): line for line in axis.lines if line.get_gid()}
-    np.testing.assert_allclose(by_gid['ideal'].get_xydata(), [[20, 100]])
-    # What is beaten is no part of it.
-    np.testing.assert_allclose(by_gid['front'].get_xydata(), [[35, 85], [40, 90], [95, 100]])
-
-
-def test_without_a_witness_marks_are_hollow(write_audit, tmp_path):
+def test_without_a_witness_marks_are_crosses(write_audit, figure_of):
     # The attacker fails on clear video too: that it fails on the code shows nothing.
     write_audit('pass_through', action=20, subject=10)
     write_audit('bdq', action=18, subject=4)
-    axis = tradeoff(pool(read_results(tmp_path / 'results'))).axes[0]
-    assert points(axis)['bdq (soft)'][0].get_markerfacecolor() == 'white'
-    assert not [line for line in axis.lines if line.get_gid() == 'front']
-    texts = [text.get_text() for text in axis.get_legend().get_texts()]
-    assert 'no witness among the attackers' in texts
+    figure = figure_of()
+    assert {line.get_marker() for line in figure.axes[0].lines if line.get_gid() == 'mark'} == {'x'}
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert 'no witness among the attackers' in texts and bold(figure) == set()
 
 
-def test_labels_of_twenty_points_can_be_read(write_audit, tmp_path):
-    for i in range(12):
-        write_audit(f'encoder_{i:02d}', action=12 + i % 5, subject=8 + i % 4)
-        if i % 2:
-            write_audit(f'encoder_{i:02d}', action=11 + i % 5, subject=7 + i % 4, output='hard')
-    write_audit('lonely', action=20, subject=20)
-    figure = tradeoff(pool(read_results(tmp_path / 'results')))
+def test_of_several_panels_each_row_names_its_own(write_audit, figure_of):
+    write_audit('bdq', action=18, subject=8)
+    write_audit('bdq', action=18, subject=9, panel='templates')
+    write_audit('d', action=18, subject=4, fold=1)
+    write_audit('d', action=18, subject=4, fold=2)
+    assert names(figure_of()) == ['bdq, soft, templates, fold 1', 'd, soft, quick']
+
+
+def test_labels_of_twenty_rows_can_be_read(write_audit, figure_of):
+    for i in range(20):
+        write_audit(f'encoder_{i:02d}_of_a_long_name', action=12 + i % 5, subject=8 + i % 4)
+    figure = figure_of()
     figure.canvas.draw()
-    axis, renderer = figure.axes[0], figure.canvas.get_renderer()
-    texts = [text for text in axis.texts if text.get_gid() == 'label']
-    assert len(texts) == 13 and len(points(axis)) == 19
-    # Without the leader line, which Annotation counts as its own.
-    boxes = [plt.Text.get_window_extent(text, renderer) for text in texts]
-    marks = [axis.transData.transform(line.get_xydata()[0]) for line, _ in points(axis).values()]
-    for i, (text, box) in enumerate(zip(texts, boxes, strict=True)):
-        others = boxes[:i] + boxes[i + 1 :]
-        leader = Path([axis.transData.transform(text.xy), (box.min + box.max) / 2])
-        assert not any(box.overlaps(other) for other in others)
-        assert not any(leader.intersects_bbox(other) for other in others)
-        assert not any(box.contains(*mark) for mark in marks)
+    labels = figure.axes[0].get_yticklabels()
+    boxes = [label.get_window_extent() for label in labels]
+    assert len(boxes) == 20
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:i])
         assert figure.bbox.contains(*box.min) and figure.bbox.contains(*box.max)
+        assert box.x1 <= figure.axes[0].bbox.x0
 
 
-def test_a_line_joins_the_forms_of_an_encoder(rows):
-    lines = [
-        line.get_xydata() for line in tradeoff(rows).axes[0].lines if line.get_gid() == 'forms'
-    ]
-    joined = [sorted(line.tolist()) for line in lines if len(line) == 2]
-    np.testing.assert_allclose(joined, [[[35, 85], [40, 90]]])
-
-
-def test_what_cannot_be_compared(rows, write_audit, tmp_path):
+def test_what_cannot_be_compared(write_audit, figure_of):
     with pytest.raises(ValueError, match=r'run tools/audit\.py first'):
         tradeoff([])
+    write_audit('bdq', action=3, subject=3)
     write_audit('bdq', action=3, subject=3, data='kth')
-    with pytest.raises(ValueError, match='one data set, protocol and panel'):
-        tradeoff(pool(read_results(tmp_path / 'results')))
+    with pytest.raises(ValueError, match='one data set and protocol'):
+        figure_of()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Draw action against privacy of every audited encoder.
+"""Draw every audited encoder: the person in one clip and in linked ones, and the action.
 
 Example:
-    python tools/figures/tradeoff.py docs/images/tradeoff.png --data ixmas --protocol take
+    python tools/figures/tradeoff.py docs/images/tradeoff.png
 """
 
 import argparse
@@ -21,15 +21,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--results', default='results/audit')
     parser.add_argument('--data', default='ixmas')
     parser.add_argument('--protocol', default='take')
-    parser.add_argument('--panel', default='quick')
+    parser.add_argument('--panel', help="only this; by default as README's table, all of them")
     parser.add_argument('--encoders', nargs='+', help='only these')
     args = parser.parse_args(argv)
     try:
-        wanted = (args.data, args.protocol, args.panel)
         rows = [
             row
             for row in pool(read_results(args.results))
-            if (row.data, row.protocol, row.panel) == wanted
+            if (row.data, row.protocol) == (args.data, args.protocol)
+            and args.panel in (None, row.panel)
             and (args.encoders is None or row.encoder in args.encoders)
         ]
         print(save_figure(tradeoff(rows), args.out))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..functional import block_mean, gaussian_blur, gaussian_kernel, temporal_difference
+from ..functional import gaussian_blur, gaussian_kernel, motion
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,7 @@ class Operation:
 
     def motion(self, x_NCTHW: Tensor, sigma: Tensor | None) -> Tensor:
         """The clip as the thresholds meet it: blurred, in blocks, differenced, dithered, folded."""
-        values = block_mean(self.blur(x_NCTHW, sigma), self.block)
-        if self.difference:
-            values = temporal_difference(values)
-        if self.dither:
-            values = values + self.dither * torch.randn_like(values)
+        values = motion(self.blur(x_NCTHW, sigma), self.block, self.difference, self.dither)
         return values.abs() if self.magnitude else values
 
 

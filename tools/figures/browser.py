@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 _QUIET = ('--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
           '--disable-background-networking', '--disable-component-update', '--disable-sync',
           '--hide-scrollbars', '--autoplay-policy=no-user-gesture-required')  # fmt: skip
@@ -93,17 +91,39 @@ class Page:
         node = self.call('DOM.querySelector', nodeId=root, selector=selector)['nodeId']
         self.call('DOM.setFileInputFiles', nodeId=node, files=[str(path)])
 
-    def screenshot(self, path: Path) -> None:
-        shot = self.call('Page.captureScreenshot', format='png', captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(shot['data']))
+    def picture(
+        self, left: float, top: float, width: float, height: float, scale: float = 1
+    ) -> bytes:
+        """A part of the page, in its pixels, as PNG, enlarged by ``scale``."""
+        clip = dict(x=left, y=top, width=width, height=height, scale=scale)
+        shot = self.call('Page.captureScreenshot', format='png', clip=clip)
+        return base64.b64decode(shot['data'])
+
+
+def find_chromium() -> str:
+    """Its program.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    found = shutil.which('chromium') or shutil.which('chromium-browser')
+    if found is None:
+        raise FileNotFoundError('no chromium: apt-get install -y chromium')
+    return found
 
 
 @contextmanager
 def open_browser(profile: Path, options: Sequence[str] = ()) -> Iterator[Page]:
-    """A browser of its own, ended with the context."""
-    chromium = shutil.which('chromium') or shutil.which('chromium-browser')
-    if chromium is None:
-        pytest.skip('no chromium: apt-get install -y chromium')
+    """A browser of its own, ended with the context.
+
+    Args:
+        profile: an empty folder.
+        options: of Chromium's command line.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    chromium = find_chromium()
     their_in, our_out = os.pipe()
     our_in, their_out = os.pipe()
     # The browser reads its file 3 and writes its file 4.
