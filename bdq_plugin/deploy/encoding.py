@@ -15,6 +15,7 @@ import numpy as np
 
 from ..camera_form import CameraForm
 from ..progress import Progress
+from ..video.clock import end_of_frame
 from ..video.container import public_name
 from ..video.source import CameraSource, VideoSource
 from .background import BackgroundWriter
@@ -317,7 +318,7 @@ def encode_stream(
     summary = summary if summary is not None else EncodingSummary()
     written = _Outputs(outputs, encoder.form, live, packed)
     watchdog = Watchdog(encoder.form)
-    connection, count, begin = None, 0, None
+    connection, count, begin, before = None, 0, None, None
     try:
         with closing(written):
             for count, (time_ms, pixels) in enumerate(source, start=1):
@@ -340,7 +341,9 @@ def encode_stream(
                 if opened and begin is not None and say is not None:
                     say(f'the source has another size: {", ".join(map(public_name, opened))}')
                 begin = time_ms if begin is None else begin
-                summary.seconds = (time_ms - begin) / 1000 + 1 / float(rate)
+                step = None if before is None else time_ms - before
+                summary.seconds = end_of_frame(time_ms - begin, step, rate)
+                before = time_ms
                 summary.source_bytes = source.bytes_read
                 summary.raw_bytes += every * raw
                 summary.frames += 1

@@ -153,13 +153,23 @@ def demux(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]
         yield from container.demux(stream)
 
 
+# A packet's position and size in bytes, and its time stamp: what tells it from another one, and
+# what a damaged index may have wrong.
+Mark = tuple[int, int, int | None]
+
+
+def mark_of(packet: av.Packet) -> Mark:
+    """What must be the same when a packet comes again."""
+    return packet.pos, packet.size, packet.pts
+
+
 def decode(
     packets: Iterable[av.Packet],
     stream: VideoStream,
     *,
     threads: int = 1,
     lossy: bool = False,
-    marks: Sequence[tuple[int, int]] | None = None,
+    marks: Sequence[Mark] | None = None,
     needed: Collection[int] | None = None,
 ) -> Iterator[av.VideoFrame]:
     """Frames in the order of presentation, up to the first damaged one.
@@ -173,7 +183,7 @@ def decode(
         threads: Of the decoder, 0 for one a core.
         lossy: A live stream: show what FFmpeg makes of a damaged frame, and go on behind up to 50
             packets in a row that it can make nothing of.
-        marks: Position and size of the packets that must come; at another one it ends.
+        marks: Of the packets that must come; at another one it ends.
         needed: Time stamps of frames. Others are left out where no frame is made of them.
 
     Raises:
@@ -186,7 +196,7 @@ def decode(
     begun = not stream.container.format.flags & _MAY_BEGIN_ANYWHERE
     expected, failures = iter(marks or ()), 0
     for packet in packets:
-        if marks is not None and packet.size and (packet.pos, packet.size) != next(expected, None):
+        if marks is not None and packet.size and mark_of(packet) != next(expected, None):
             return
         if needed is not None:
             codec.skip_frame = 'DEFAULT' if packet.pts in needed else 'NONREF'

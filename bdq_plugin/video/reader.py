@@ -26,7 +26,16 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from .clock import Clock
-from .container import VideoError, clock_may_jump, decode, demux, open_file, reason_of
+from .container import (
+    Mark,
+    VideoError,
+    clock_may_jump,
+    decode,
+    demux,
+    mark_of,
+    open_file,
+    reason_of,
+)
 from .pixels import RGBConverter, luma_of_rgb
 
 # Containers that store a time for each frame, and lead to the packet that they are asked for.
@@ -164,8 +173,8 @@ class VideoFile:
                 if start.time is not None:
                     container.seek(start.time, stream=stream)
                 if straight:
-                    # An index at the end of the file that is damaged leads to other packets, and
-                    # gives them the time stamps of the right ones.
+                    # An index at the end of the file that is damaged leads to other packets with
+                    # the time stamps of the right ones, or to the right ones with others.
                     marks = packets.marks[start.packet :]
                     # In a file that may be damaged, a frame that is left out could be a lost one.
                     if self._is_unchanged and stream.codec_context.name in _CODECS_TO_THIN:
@@ -274,7 +283,7 @@ class _Packets:
         fps: Frames a second, 0 where the file does not say.
         format: FFmpeg's name of the container.
         stream: Index of the stream that is read.
-        marks: Position and size in bytes of each packet of the stream, in their order.
+        marks: Of each packet of the stream, in their order.
         num_shown: Number of packets whose frames are shown; an edit list hides the others.
         times: Time stamps of the frames that are shown, ascending; none where they do not tell
             which packet a frame is of.
@@ -285,7 +294,7 @@ class _Packets:
     fps: float
     format: str
     stream: int
-    marks: list[tuple[int, int]]
+    marks: list[Mark]
     num_shown: int
     times: np.ndarray
     key_times: np.ndarray
@@ -344,16 +353,18 @@ def _read_packets(key: FileKey) -> _Packets:
 class _Packet(NamedTuple):
     """What is kept of a packet while a file is examined."""
 
-    mark: tuple[int, int]
-    pts: int | None
+    mark: Mark
     dts: int | None
     is_key: bool
     is_hidden: bool
 
     @classmethod
     def of(cls, packet: av.Packet) -> _Packet:
-        mark = packet.pos, packet.size
-        return cls(mark, packet.pts, packet.dts, packet.is_keyframe, packet.is_discard)
+        return cls(mark_of(packet), packet.dts, packet.is_keyframe, packet.is_discard)
+
+    @property
+    def pts(self) -> int | None:
+        return self.mark[-1]
 
 
 def _tell_frames(packets: Sequence[_Packet], stream: VideoStream) -> bool:

@@ -511,6 +511,7 @@ def test_a_folder(tmp_path, folder, frames, encoder_file, capsys):
     assert encode_video.main(arguments) == 1
     printed = capsys.readouterr()
     assert '2 of 3 videos encoded' in printed.out and 'broken.mp4' in printed.err
+    assert f'{out}/deep.er/a.mkv.bdq: ' in printed.out and '.partial' not in printed.out
     assert 'not encoded: 1 (broken.mp4)' in printed.err
     assert 'left out, not named as videos are: 2 (._B.MP4, notes.txt)' in printed.out
     codes = PackedReader(out / 'deep.er' / 'a.mkv.bdq').read()
