@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
@@ -16,7 +17,7 @@ import numpy as np
 from ..camera_form import CameraForm
 from ..progress import Progress
 from ..video.clock import end_of_frame
-from ..video.container import public_name
+from ..video.container import MAX_PIXELS, public_name
 from ..video.source import CameraSource, VideoSource
 from .background import BackgroundWriter
 from .codes_video import CodesVideoWriter, holds_codes
@@ -175,11 +176,20 @@ def fit_frame(pixels: np.ndarray, short_side: int | None, crop: int | None) -> n
         pixels: uint8, (H, W) or (H, W, C).
         short_side: pixels of the shorter side after scaling (bilinear), None to leave the size.
         crop: side of a centred square, None to leave the frame; pixels.
+
+    Raises:
+        ValueError: the scaled frame is too large, or smaller than the crop.
     """
     if short_side is not None:
         height, width = pixels.shape[:2]
         scale = short_side / min(height, width)
-        pixels = resize(pixels, int(width * scale + 0.5), int(height * scale + 0.5))
+        scaled = int(width * scale + 0.5), int(height * scale + 0.5)
+        if math.prod(scaled) > MAX_PIXELS:
+            raise ValueError(
+                f'frames of {width} x {height} would be scaled to {scaled[0]} x {scaled[1]}; up to '
+                f'{MAX_PIXELS:,} pixels are taken: choose a smaller --short-side'
+            )
+        pixels = resize(pixels, *scaled)
     if crop is not None:
         height, width = pixels.shape[:2]
         if crop > min(height, width):

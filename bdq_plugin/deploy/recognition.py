@@ -33,6 +33,7 @@ from ..engine.heads import follow_data
 from ..models.encoder_source import describe_by_checkpoint
 from ..paths import find_config
 from ..safe_load import load_checkpoint
+from ..video.files import some_names
 from ..video.reader import ArrayReader
 from .streaming import decode
 
@@ -435,7 +436,11 @@ def _labels(
 ) -> list[str]:
     if labels is not None:
         if len(labels) != num_classes:
-            raise ValueError(f'{len(labels)} labels were given, the network has {num_classes}')
+            given = f'{len(labels)} labels were given, the network has {num_classes}'
+            raise ValueError(f'{given}: {some_names(labels)}')
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f'two classes have the label {some_names(twice)}: name them apart')
         return list(labels)
     kind = config.get('dataset', {}).get('type')
     known = [

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from fractions import Fraction
 from functools import partial
 
 import av
@@ -29,8 +30,9 @@ _LIMITS = {'max_pixels': str(MAX_PIXELS)}
 _FILE_OPTIONS = {'protocol_whitelist': 'file', 'format_whitelist': ','.join(_FORMATS), **_LIMITS}
 _GUESS_TIMES = av.container.Flags.gen_pts.value
 _CLOCK_MAY_JUMP = av.format.Flags.ts_discont.value
+_HAS_NO_TIMES = av.format.Flags.no_timestamps.value
 # Streams, which may begin between two key frames where a recording was cut out of them.
-_MAY_BEGIN_ANYWHERE = _CLOCK_MAY_JUMP | av.format.Flags.no_timestamps.value
+_MAY_BEGIN_ANYWHERE = _CLOCK_MAY_JUMP | _HAS_NO_TIMES
 
 
 class VideoError(OSError):
@@ -141,6 +143,15 @@ def _with_stream(
 def clock_may_jump(container: InputContainer) -> bool:
     """Whether its container is one whose clock may begin anew on the way (MPEG-TS, MPEG-PS)."""
     return bool(container.format.flags & _CLOCK_MAY_JUMP)
+
+
+def frame_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Nominal frames a second, None where the source does not say.
+
+    Of a stream without a container, FFmpeg's guess of half of its default of 25 is twice too high.
+    """
+    own = stream.codec_context.framerate
+    return own if own and container.format.flags & _HAS_NO_TIMES else stream.guessed_rate
 
 
 def demux(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:

@@ -126,6 +126,9 @@ def test_fit_is_the_test_pipelines(frames):
         assert np.array_equal(fit_frame(frames[0], side, 20), item['imgs'][0])
     with pytest.raises(ValueError, match='crop of 99'):
         fit_frame(frames[0], None, 99)
+    # What a header claims must not decide how much memory is taken.
+    with pytest.raises(ValueError, match='frames of 65535 x 1 would be scaled to 3145680 x 48'):
+        fit_frame(np.zeros((1, 65535), np.uint8), 48, None)
 
 
 def test_every_nth_frame(tmp_path, make_video, frames, encoder_file):

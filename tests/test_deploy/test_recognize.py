@@ -159,7 +159,8 @@ def test_the_tool_on_clear_video_and_on_codes(tmp_path, checkpoint, video, capsy
         ([str(config), str(checkpoint), 'no.mp4'], 'no video no.mp4'),
         ([str(config), 'no.pth', codes[0]], 'no checkpoint no.pth'),
         (['no.py', str(checkpoint), codes[0]], 'no config no.py'),
-        ([*arguments, 'g'], '7 labels were given, the network has 6'),
+        ([*arguments, 'g'], '7 labels were given, the network has 6: a, b, c, d, e, f, g'),
+        ([*arguments[:-1], 'a'], 'two classes have the label a: name them apart'),
         ([*arguments[:3], '--window', '1000'], 'smaller --window'),
     ]:
         assert recognize.main(bad) == 1
