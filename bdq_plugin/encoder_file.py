@@ -80,7 +80,10 @@ def read_encoder_file(source: str | os.PathLike) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f'{path} is not an encoder file: {error}') from error
+        raise ValueError(
+            f'{path} is not an encoder file ({error}): name the encoder.json that a training has '
+            'written beside its checkpoints, or one of the zoo'
+        ) from error
     if not isinstance(document, dict) or document.get('format') != FORMAT:
         raise ValueError(f'{path} is not an encoder file: it lacks "format": "{FORMAT}"')
     if document.get('version') != FORMAT_VERSION:

@@ -21,8 +21,12 @@ def read_text(path: str | os.PathLike) -> str:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no text file.
+        ValueError: It is a folder, or no text file.
     """
+    if not os.path.exists(path):
+        raise FileNotFoundError(f'no text file {path}')
+    if os.path.isdir(path):
+        raise ValueError(f'{path} is a folder: name a text file')
     data = Path(path).read_bytes()
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), 'utf-8')
     text = data.decode(encoding, 'replace' if encoding == 'utf-16' else 'surrogateescape')

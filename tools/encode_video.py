@@ -19,7 +19,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Event
 
@@ -131,31 +132,38 @@ def encode_one(
     outputs: list[str],
     stop: Event,
     overwrite: bool,
+    summary: EncodingSummary,
 ) -> None:
     check_outputs(source, outputs, overwrite, args.codec)
     refuse_codes(source)
+    with opened(args, source, stop) as frames:
+        name = printable(public_name(frames.name))
+        encode_stream(
+            frames,
+            encoder,
+            outputs,
+            max_frames=args.max_frames,
+            every=args.every,
+            short_side=args.short_side,
+            crop=args.crop,
+            progress=Progress(name, frames.num_frames, 'frames'),
+            summary=summary,
+            stop=stop,
+            say=say,
+            codec=args.codec,
+            chunk_frames=args.chunk_frames,
+            compression=args.compression,
+        )
+
+
+@contextmanager
+def told(args: argparse.Namespace) -> Iterator[EncodingSummary]:
+    """Summary of an encoding that is printed at its end, however it ends."""
     summary = EncodingSummary()
     try:
-        with opened(args, source, stop) as frames:
-            name = printable(public_name(frames.name))
-            encode_stream(
-                frames,
-                encoder,
-                outputs,
-                max_frames=args.max_frames,
-                every=args.every,
-                short_side=args.short_side,
-                crop=args.crop,
-                progress=Progress(name, frames.num_frames, 'frames'),
-                summary=summary,
-                stop=stop,
-                say=say,
-                codec=args.codec,
-                chunk_frames=args.chunk_frames,
-                compression=args.compression,
-            )
+        yield summary
     finally:
-        said = sys.stderr if STANDARD_OUTPUT in outputs else sys.stdout
+        said = sys.stderr if STANDARD_OUTPUT in args.output else sys.stdout
         for line in summary.lines() if summary.outputs else []:
             print(printable(line), file=said, flush=True)
 
@@ -172,7 +180,8 @@ def main(arguments: list[str] | None = None) -> int:
             if args.skip_existing and all(map(os.path.exists, args.output)):
                 print(f'{printable(args.source)}: all outputs exist, nothing done')
                 return 0
-            encode_one(args, encoder, args.source, args.output, stop, args.overwrite)
+            with told(args) as summary:
+                encode_one(args, encoder, args.source, args.output, stop, args.overwrite, summary)
         except ERRORS as error:
             print(f'error: {printable(str(error))}', file=sys.stderr)
             return 1
@@ -242,9 +251,11 @@ def encode_in_folder(
     target.parent.mkdir(parents=True, exist_ok=True)
     check_outputs(str(video), [target], args.overwrite)
     partial = target.with_suffix(f'.partial{target.suffix}')
-    encode_one(args, encoder, str(video), [str(partial)], stop, overwrite=True)
-    if not stop.is_set():
-        os.replace(partial, target)
+    with told(args) as summary:
+        encode_one(args, encoder, str(video), [str(partial)], stop, True, summary)
+        if not stop.is_set():
+            os.replace(partial, target)
+            summary.outputs = {str(target): summary.outputs.pop(str(partial))}
 
 
 def describe(paths: list[Path], folder: Path) -> str:

@@ -33,6 +33,7 @@ from bdq_plugin.deploy.mqtt import MqttPublisher, as_json
 from bdq_plugin.deploy.recognition import ActionRecognizer, Recognition, Repeatable
 from bdq_plugin.engine.launch import load_config
 from bdq_plugin.text_files import as_text, read_text
+from bdq_plugin.video.clock import end_of_frame
 from bdq_plugin.video.files import printable
 from bdq_plugin.video.source import TimedFrame, open_source
 
@@ -155,8 +156,7 @@ def show(answers: Iterator[Recognition], frame_rate: Fraction, lines: Windows | 
     try:
         for answer in answers:
             count += 1
-            # The last frame is on the screen until the next one comes.
-            end = answer.last_ms / 1000 + 1 / float(frame_rate)
+            end = end_of_frame(answer.last_ms, answer.step_ms, frame_rate)
             lines.tell(answer, answer.first_ms / 1000, end)
     finally:
         lines.finish()

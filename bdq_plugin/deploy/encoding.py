@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
@@ -15,7 +16,8 @@ import numpy as np
 
 from ..camera_form import CameraForm
 from ..progress import Progress
-from ..video.container import public_name
+from ..video.clock import end_of_frame
+from ..video.container import MAX_PIXELS, public_name
 from ..video.source import CameraSource, VideoSource
 from .background import BackgroundWriter
 from .codes_video import CodesVideoWriter, holds_codes
@@ -174,11 +176,20 @@ def fit_frame(pixels: np.ndarray, short_side: int | None, crop: int | None) -> n
         pixels: uint8, (H, W) or (H, W, C).
         short_side: pixels of the shorter side after scaling (bilinear), None to leave the size.
         crop: side of a centred square, None to leave the frame; pixels.
+
+    Raises:
+        ValueError: the scaled frame is too large, or smaller than the crop.
     """
     if short_side is not None:
         height, width = pixels.shape[:2]
         scale = short_side / min(height, width)
-        pixels = resize(pixels, int(width * scale + 0.5), int(height * scale + 0.5))
+        scaled = int(width * scale + 0.5), int(height * scale + 0.5)
+        if math.prod(scaled) > MAX_PIXELS:
+            raise ValueError(
+                f'frames of {width} x {height} would be scaled to {scaled[0]} x {scaled[1]}; up to '
+                f'{MAX_PIXELS:,} pixels are taken: choose a smaller --short-side'
+            )
+        pixels = resize(pixels, *scaled)
     if crop is not None:
         height, width = pixels.shape[:2]
         if crop > min(height, width):
@@ -317,7 +328,7 @@ def encode_stream(
     summary = summary if summary is not None else EncodingSummary()
     written = _Outputs(outputs, encoder.form, live, packed)
     watchdog = Watchdog(encoder.form)
-    connection, count, begin = None, 0, None
+    connection, count, begin, before = None, 0, None, None
     try:
         with closing(written):
             for count, (time_ms, pixels) in enumerate(source, start=1):
@@ -340,7 +351,9 @@ def encode_stream(
                 if opened and begin is not None and say is not None:
                     say(f'the source has another size: {", ".join(map(public_name, opened))}')
                 begin = time_ms if begin is None else begin
-                summary.seconds = (time_ms - begin) / 1000 + 1 / float(rate)
+                step = None if before is None else time_ms - before
+                summary.seconds = end_of_frame(time_ms - begin, step, rate)
+                before = time_ms
                 summary.source_bytes = source.bytes_read
                 summary.raw_bytes += every * raw
                 summary.frames += 1

@@ -33,6 +33,7 @@ from ..engine.heads import follow_data
 from ..models.encoder_source import describe_by_checkpoint
 from ..paths import find_config
 from ..safe_load import load_checkpoint
+from ..video.files import some_names
 from ..video.reader import ArrayReader
 from .streaming import decode
 
@@ -47,7 +48,8 @@ class Recognition(NamedTuple):
     """What was seen in one window: its first and last frame, a label, its probability.
 
     ``scores`` are the probabilities of all classes, float32 of shape (classes,); ``first_ms`` and
-    ``last_ms`` the times of the two frames, None where frames came without.
+    ``last_ms`` the times of the two frames, None where frames came without; ``step_ms`` from the
+    last frame but one to the last, None where there is none.
     """
 
     first: int
@@ -57,6 +59,7 @@ class Recognition(NamedTuple):
     scores: np.ndarray
     first_ms: int | None = None
     last_ms: int | None = None
+    step_ms: int | None = None
 
 
 class Repeatable:
@@ -217,10 +220,9 @@ class ActionRecognizer:
     def overall(self, answers: Sequence[Recognition]) -> Recognition:
         """One answer from those of all windows: the mean of their probabilities."""
         scores = np.mean([answer.scores for answer in answers], axis=0)
-        begin, end = answers[0], answers[-1]
-        return Recognition(
-            begin.first, end.last, *self._best(scores), scores, begin.first_ms, end.last_ms
-        )
+        times = dict(first=answers[0].first, first_ms=answers[0].first_ms)
+        label, confidence = self._best(scores)
+        return answers[-1]._replace(label=label, confidence=confidence, scores=scores, **times)
 
     def _check_form(self, form: CameraForm) -> None:
         encoder = self.preprocessor.encoder
@@ -292,9 +294,7 @@ class ActionRecognizer:
 
     def _answer(self, clip: _Clip, scores: np.ndarray) -> Recognition:
         last = clip.first + clip.plan['total_frames'] - 1
-        return Recognition(
-            clip.first, last, *self._best(scores), scores, clip.first_ms, clip.last_ms
-        )
+        return Recognition(clip.first, last, *self._best(scores), scores, *clip.times)
 
 
 class _Clip(NamedTuple):
@@ -302,15 +302,14 @@ class _Clip(NamedTuple):
 
     ``frames`` are these, uint8 (T, H, W, 3), each once and in order; ``places`` says which of them
     comes when. ``plan`` is what the sampling step has said of the window, ``first`` the window's
-    first frame in the source.
+    first frame in the source, ``times`` the last three fields of a :class:`Recognition`.
     """
 
     frames: np.ndarray
     places: np.ndarray
     plan: dict[str, Any]
     first: int
-    first_ms: int | None
-    last_ms: int | None
+    times: tuple[int | None, int | None, int | None]
 
 
 Plan = Callable[[int], dict[str, Any]]
@@ -331,7 +330,7 @@ def _sliding(frames: Frames, window: int, stride: int, plan: dict[str, Any]) -> 
     kept: dict[int, np.ndarray] = {}
     begins: dict[int, int | None] = {}
     start = count = 0
-    for count, (time_ms, pixels) in enumerate(_timed(frames), start=1):
+    for count, (time_ms, step_ms, pixels) in enumerate(_timed(frames), start=1):
         index = count - 1
         if index >= start and (index - start) % stride == 0:
             begins[index] = time_ms
@@ -341,7 +340,7 @@ def _sliding(frames: Frames, window: int, stride: int, plan: dict[str, Any]) -> 
             kept[index] = _three_channels(pixels)
         if count == start + window:
             clip = np.stack([kept[start + offset] for offset in wanted.tolist()])
-            yield _Clip(clip, places, plan, start, begins.pop(start), time_ms)
+            yield _Clip(clip, places, plan, start, (begins.pop(start), time_ms, step_ms))
             start += stride
             kept = {index: pixels for index, pixels in kept.items() if index >= start}
     if start == 0:
@@ -360,30 +359,35 @@ def _whole_source(frames: Frames, plan: Plan) -> _Clip:
     for _ in range(2):
         chosen = plan(count) if count else dict(frame_inds=[])
         wanted, places = np.unique(chosen['frame_inds'], return_inverse=True)
-        kept, found, first_ms, last_ms = _keep(frames, set(wanted.tolist()))
+        kept, found, times = _keep(frames, set(wanted.tolist()))
         if found == 0:
             raise ValueError('the source has no frames')
         if found == count:
             clip = np.stack([kept[index] for index in wanted.tolist()])
-            return _Clip(clip, places, chosen, 0, first_ms, last_ms)
+            return _Clip(clip, places, chosen, 0, times)
         count = found
     raise ValueError(f'the source gave another number of frames when it was read again: {found}')
 
 
 def _keep(
     frames: Frames, wanted: set[int]
-) -> tuple[dict[int, np.ndarray], int, int | None, int | None]:
-    kept, found, first_ms, last_ms = {}, 0, None, None
-    for index, (last_ms, pixels) in enumerate(_timed(frames)):
-        first_ms = last_ms if index == 0 else first_ms
+) -> tuple[dict[int, np.ndarray], int, tuple[int | None, int | None, int | None]]:
+    kept, found, times = {}, 0, (None, None, None)
+    for index, (time_ms, step_ms, pixels) in enumerate(_timed(frames)):
+        times = (times[0] if index else time_ms, time_ms, step_ms)
         if index in wanted:
             kept[index] = _three_channels(pixels)
         found = index + 1
-    return kept, found, first_ms, last_ms
+    return kept, found, times
 
 
-def _timed(frames: Frames) -> Iterator[tuple[int | None, np.ndarray]]:
-    return (frame if isinstance(frame, tuple) else (None, frame) for frame in frames)
+def _timed(frames: Frames) -> Iterator[tuple[int | None, int | None, np.ndarray]]:
+    """Each frame behind its time and the step to it from the one before, in ms."""
+    before = None
+    for frame in frames:
+        time_ms, pixels = frame if isinstance(frame, tuple) else (None, frame)
+        yield time_ms, None if time_ms is None or before is None else time_ms - before, pixels
+        before = time_ms
 
 
 def _three_channels(pixels: np.ndarray) -> np.ndarray:
@@ -432,7 +436,11 @@ def _labels(
 ) -> list[str]:
     if labels is not None:
         if len(labels) != num_classes:
-            raise ValueError(f'{len(labels)} labels were given, the network has {num_classes}')
+            given = f'{len(labels)} labels were given, the network has {num_classes}'
+            raise ValueError(f'{given}: {some_names(labels)}')
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f'two classes have the label {some_names(twice)}: name them apart')
         return list(labels)
     kind = config.get('dataset', {}).get('type')
     known = [

@@ -17,6 +17,16 @@ _PAUSE = 30 * 3600
 _LONGEST_INTERVAL = 1
 
 
+def end_of_frame(time_ms: int, step_ms: int | None, frame_rate: Fraction) -> float:
+    """Seconds at which a frame goes whose successor is not there, or not yet.
+
+    It is taken to stay as long as the one before it did (``step_ms``), but no longer than frames
+    nominally do: the step may have been a pause.
+    """
+    nominal = 1 / float(frame_rate)
+    return time_ms / 1000 + (nominal if step_ms is None else min(step_ms / 1000, nominal))
+
+
 class Clock:
     """Milliseconds from the first frame, of frames in the order of presentation.
 

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from fractions import Fraction
 from functools import partial
 
 import av
@@ -29,8 +30,9 @@ _LIMITS = {'max_pixels': str(MAX_PIXELS)}
 _FILE_OPTIONS = {'protocol_whitelist': 'file', 'format_whitelist': ','.join(_FORMATS), **_LIMITS}
 _GUESS_TIMES = av.container.Flags.gen_pts.value
 _CLOCK_MAY_JUMP = av.format.Flags.ts_discont.value
+_HAS_NO_TIMES = av.format.Flags.no_timestamps.value
 # Streams, which may begin between two key frames where a recording was cut out of them.
-_MAY_BEGIN_ANYWHERE = _CLOCK_MAY_JUMP | av.format.Flags.no_timestamps.value
+_MAY_BEGIN_ANYWHERE = _CLOCK_MAY_JUMP | _HAS_NO_TIMES
 
 
 class VideoError(OSError):
@@ -143,6 +145,15 @@ def clock_may_jump(container: InputContainer) -> bool:
     return bool(container.format.flags & _CLOCK_MAY_JUMP)
 
 
+def frame_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Nominal frames a second, None where the source does not say.
+
+    Of a stream without a container, FFmpeg's guess of half of its default of 25 is twice too high.
+    """
+    own = stream.codec_context.framerate
+    return own if own and container.format.flags & _HAS_NO_TIMES else stream.guessed_rate
+
+
 def demux(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
     """Packets of a stream, and an empty one at the end, which gives the frames that wait.
 
@@ -153,13 +164,23 @@ def demux(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]
         yield from container.demux(stream)
 
 
+# A packet's position and size in bytes, and its time stamp: what tells it from another one, and
+# what a damaged index may have wrong.
+Mark = tuple[int, int, int | None]
+
+
+def mark_of(packet: av.Packet) -> Mark:
+    """What must be the same when a packet comes again."""
+    return packet.pos, packet.size, packet.pts
+
+
 def decode(
     packets: Iterable[av.Packet],
     stream: VideoStream,
     *,
     threads: int = 1,
     lossy: bool = False,
-    marks: Sequence[tuple[int, int]] | None = None,
+    marks: Sequence[Mark] | None = None,
     needed: Collection[int] | None = None,
 ) -> Iterator[av.VideoFrame]:
     """Frames in the order of presentation, up to the first damaged one.
@@ -173,7 +194,7 @@ def decode(
         threads: Of the decoder, 0 for one a core.
         lossy: A live stream: show what FFmpeg makes of a damaged frame, and go on behind up to 50
             packets in a row that it can make nothing of.
-        marks: Position and size of the packets that must come; at another one it ends.
+        marks: Of the packets that must come; at another one it ends.
         needed: Time stamps of frames. Others are left out where no frame is made of them.
 
     Raises:
@@ -186,7 +207,7 @@ def decode(
     begun = not stream.container.format.flags & _MAY_BEGIN_ANYWHERE
     expected, failures = iter(marks or ()), 0
     for packet in packets:
-        if marks is not None and packet.size and (packet.pos, packet.size) != next(expected, None):
+        if marks is not None and packet.size and mark_of(packet) != next(expected, None):
             return
         if needed is not None:
             codec.skip_frame = 'DEFAULT' if packet.pts in needed else 'NONREF'

@@ -74,6 +74,10 @@ class IsolatedVideo:
             self._length = _ask(self._video, self._timeout, what='length')[0]['length']
         return self._length
 
+    def size(self) -> tuple[int, int]:
+        """As of ``VideoFile``."""
+        return tuple(_ask(self._video, self._timeout, what='size')[0]['size'])
+
     def times_ms(self) -> list[int]:
         """As of ``VideoFile``."""
         return _ask(self._video, self._timeout, what='times')[0]['times']

@@ -40,9 +40,17 @@ class RGBConverter:
             self._graph, self._kind = _graph_of(frame), kind
         self._graph.push(frame)
         rgb = self._graph.pull().to_ndarray()
+        self.see(frame)
+        return rgb if self._turn == _UPRIGHT else _turned(rgb, self._turn)
+
+    def see(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """Take note of a frame that need not be converted, for a key frame says how those behind it
+        lie; its upright (H, W).
+        """
         if self._turn is None or frame.key_frame:
             self._turn = _turn_of(frame)
-        return rgb if self._turn == _UPRIGHT else _turned(rgb, self._turn)
+        transposed, *_ = self._turn
+        return (frame.width, frame.height) if transposed else (frame.height, frame.width)
 
 
 def _graph_of(frame: av.VideoFrame) -> av.filter.Graph:

@@ -26,7 +26,17 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from .clock import Clock
-from .container import VideoError, clock_may_jump, decode, demux, open_file, reason_of
+from .container import (
+    Mark,
+    VideoError,
+    clock_may_jump,
+    decode,
+    demux,
+    frame_rate,
+    mark_of,
+    open_file,
+    reason_of,
+)
 from .pixels import RGBConverter, luma_of_rgb
 
 # Containers that store a time for each frame, and lead to the packet that they are asked for.
@@ -98,13 +108,31 @@ class VideoFile:
     def __len__(self) -> int:
         if self._is_counted:
             return self._packets.num_shown
-        return len(_frame_times(self._key))
+        return len(_decode_all(self._key).times)
+
+    def size(self) -> tuple[int, int]:
+        """Height and width of all frames, upright. Decodes the whole file.
+
+        Raises:
+            VideoError: They change on the way, or there is no frame.
+        """
+        sizes = _decode_all(self._key).sizes
+        if not sizes:
+            raise VideoError(f'{self.path}: not one frame can be decoded')
+        (_, first), *others = sizes.items()
+        if others:
+            (count, second), *_ = others
+            raise VideoError(
+                f'{self.path}: changes from {first[1]} x {first[0]} to {second[1]} x {second[0]} '
+                f'after {count} frames; cut it there'
+            )
+        return first
 
     def times_ms(self) -> list[int]:
         """Milliseconds from the first frame to each one, as :class:`Clock` counts them."""
         container, stream = open_file(self.path)
         with container:
-            rate = Fraction(stream.guessed_rate or 25)
+            rate = Fraction(frame_rate(container, stream) or 25)
             clock = Clock(stream.time_base, rate, clock_may_jump(container))
             return [clock(frame) for frame in _before_damage(container, stream)]
 
@@ -114,7 +142,7 @@ class VideoFile:
         times = self._packets.times
         if times.size == 0 or self._is_counted:
             return times.size > 0
-        return np.array_equal(times, _frame_times(self._key))
+        return np.array_equal(times, _decode_all(self._key).times)
 
     def get_batch(
         self, indices: Sequence[int], grey: bool = False, allocate: Allocate = _new_array
@@ -164,13 +192,14 @@ class VideoFile:
                 if start.time is not None:
                     container.seek(start.time, stream=stream)
                 if straight:
-                    # An index at the end of the file that is damaged leads to other packets, and
-                    # gives them the time stamps of the right ones.
+                    # An index at the end of the file that is damaged leads to other packets with
+                    # the time stamps of the right ones, or to the right ones with others.
                     marks = packets.marks[start.packet :]
                     # In a file that may be damaged, a frame that is left out could be a lost one.
                     if self._is_unchanged and stream.codec_context.name in _CODECS_TO_THIN:
                         needed = {times[index] for index in wanted}
                 for frame in decode(demux(container, stream), stream, marks=marks, needed=needed):
+                    clip.see(frame)
                     following = wanted[len(clip)]
                     if times is not None and frame.pts != times[position]:
                         if position == start.position and _is_earlier(frame, times[position]):
@@ -236,7 +265,7 @@ def count_frames(path: str | Path) -> int:
         FileNotFoundError: There is no such file.
         VideoError: The file holds no frame that can be decoded.
     """
-    count = len(_frame_times(file_key(path)))
+    count = len(_decode_all(file_key(path)).times)
     if count == 0:
         raise VideoError(f'{path}: not one frame can be decoded')
     return count
@@ -274,7 +303,7 @@ class _Packets:
         fps: Frames a second, 0 where the file does not say.
         format: FFmpeg's name of the container.
         stream: Index of the stream that is read.
-        marks: Position and size in bytes of each packet of the stream, in their order.
+        marks: Of each packet of the stream, in their order.
         num_shown: Number of packets whose frames are shown; an edit list hides the others.
         times: Time stamps of the frames that are shown, ascending; none where they do not tell
             which packet a frame is of.
@@ -285,7 +314,7 @@ class _Packets:
     fps: float
     format: str
     stream: int
-    marks: list[tuple[int, int]]
+    marks: list[Mark]
     num_shown: int
     times: np.ndarray
     key_times: np.ndarray
@@ -326,7 +355,7 @@ def _read_packets(key: FileKey) -> _Packets:
                 raise VideoError(f'{path}: not a readable video ({reason_of(error)})') from error
         name = container.format.name.partition(',')[0]  # FFmpeg lists all that it may be
         tells = name in _FORMATS_TO_SEEK and _tell_frames(packets, stream)
-        fps, index = float(stream.guessed_rate or 0), stream.index
+        fps, index = float(frame_rate(container, stream) or 0), stream.index
     shown = [packet.pts for packet in packets if not packet.is_hidden]
     keys = sorted((packet.pts, i) for i, packet in enumerate(packets) if packet.is_key and tells)
     return _Packets(
@@ -344,16 +373,18 @@ def _read_packets(key: FileKey) -> _Packets:
 class _Packet(NamedTuple):
     """What is kept of a packet while a file is examined."""
 
-    mark: tuple[int, int]
-    pts: int | None
+    mark: Mark
     dts: int | None
     is_key: bool
     is_hidden: bool
 
     @classmethod
     def of(cls, packet: av.Packet) -> _Packet:
-        mark = packet.pos, packet.size
-        return cls(mark, packet.pts, packet.dts, packet.is_keyframe, packet.is_discard)
+        return cls(mark_of(packet), packet.dts, packet.is_keyframe, packet.is_discard)
+
+    @property
+    def pts(self) -> int | None:
+        return self.mark[-1]
 
 
 def _tell_frames(packets: Sequence[_Packet], stream: VideoStream) -> bool:
@@ -377,13 +408,28 @@ def _is_earlier(frame: av.VideoFrame, time: int) -> bool:
     return frame.pts is not None and frame.pts < time
 
 
+class _Frames(NamedTuple):
+    """What decoding a file tells of all frames before the first damaged one.
+
+    Attributes:
+        times: Their time stamps, -1 for none.
+        sizes: (H, W) upright, by the index of the first frame that has it.
+    """
+
+    times: np.ndarray
+    sizes: dict[int, tuple[int, int]]
+
+
 @lru_cache(_REMEMBERED_FILES)
-def _frame_times(key: FileKey) -> np.ndarray:
-    """Time stamps of all frames before the first damaged one; -1 for none."""
+def _decode_all(key: FileKey) -> _Frames:
+    times, sizes, size, converter = [], {}, None, RGBConverter()
     container, stream = open_file(key[0])
     with container:
-        stamps = [frame.pts for frame in _before_damage(container, stream)]
-    return np.array([-1 if stamp is None else stamp for stamp in stamps], np.int64)
+        for frame in _before_damage(container, stream):
+            if size != (size := converter.see(frame)):
+                sizes[len(times)] = size
+            times.append(-1 if frame.pts is None else frame.pts)
+    return _Frames(np.array(times, np.int64), sizes)
 
 
 def _before_damage(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
@@ -418,6 +464,9 @@ class _Clip:
 
     def __len__(self) -> int:
         return self._filled
+
+    def see(self, frame: av.VideoFrame) -> None:
+        self._to_rgb.see(frame)
 
     def append(self, frame: av.VideoFrame) -> None:
         pixels = self._to_rgb(frame)

@@ -59,6 +59,8 @@ class Server:
             return dict(fps=self._reader.fps)
         if what == 'length':
             return dict(length=len(self._reader))
+        if what == 'size':
+            return dict(size=self._reader.size())
         if what == 'times':
             return dict(times=self._reader.times_ms())
         frames = self._reader.get_batch(request['indices'], allocate=self._buffer.array)

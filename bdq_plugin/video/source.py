@@ -23,6 +23,7 @@ from .container import (
     clock_may_jump,
     decode,
     demux,
+    frame_rate,
     open_address,
     open_file,
     public_name,
@@ -115,7 +116,7 @@ class VideoSource:
         except VideoError as error:
             raise SourceError(str(error)) from error
         self._container, self._stream = opened
-        self.frame_rate = Fraction(self._stream.guessed_rate or 25)
+        self.frame_rate = Fraction(frame_rate(*opened) or 25)
         self.num_frames = self._stream.frames
         # A camera's stream has no end: FFmpeg ends quietly where the other side is gone. By HTTP
         # come files as well, and there it does tell.

@@ -126,6 +126,9 @@ def test_fit_is_the_test_pipelines(frames):
         assert np.array_equal(fit_frame(frames[0], side, 20), item['imgs'][0])
     with pytest.raises(ValueError, match='crop of 99'):
         fit_frame(frames[0], None, 99)
+    # What a header claims must not decide how much memory is taken.
+    with pytest.raises(ValueError, match='frames of 65535 x 1 would be scaled to 3145680 x 48'):
+        fit_frame(np.zeros((1, 65535), np.uint8), 48, None)
 
 
 def test_every_nth_frame(tmp_path, make_video, frames, encoder_file):
@@ -511,6 +514,7 @@ def test_a_folder(tmp_path, folder, frames, encoder_file, capsys):
     assert encode_video.main(arguments) == 1
     printed = capsys.readouterr()
     assert '2 of 3 videos encoded' in printed.out and 'broken.mp4' in printed.err
+    assert f'{out}/deep.er/a.mkv.bdq: ' in printed.out and '.partial' not in printed.out
     assert 'not encoded: 1 (broken.mp4)' in printed.err
     assert 'left out, not named as videos are: 2 (._B.MP4, notes.txt)' in printed.out
     codes = PackedReader(out / 'deep.er' / 'a.mkv.bdq').read()

@@ -97,7 +97,7 @@ def test_more_bad_files(tmp_path, encoder_file):
     with pytest.raises(FileNotFoundError, match=r'nowhere\.json'):
         load_form(tmp_path / 'nowhere.json')
     (tmp_path / 'text.json').write_text('no json')
-    with pytest.raises(ValueError, match='not an encoder file'):
+    with pytest.raises(ValueError, match=r'not an encoder file .*: name the encoder\.json'):
         load_form(tmp_path / 'text.json')
     document = json.loads(encoder_file.read_text())
     document['state']['quantize.thresholds'].pop()

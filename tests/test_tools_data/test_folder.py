@@ -13,7 +13,7 @@ import pytest
 from bdq_plugin.datasets import SubjectVideoDataset
 from bdq_plugin.datasets.annotations import check_spelling, read_annotations
 from bdq_plugin.datasets.preparation import prepare_folder
-from tools.stress.video_kinds import write_kinds
+from tools.stress.video_kinds import encode, join, pictures, write_kinds
 
 COLUMNS = ('video', 'action', 'subject', 'num_frames')
 PATTERN = '{action}/{subject}_{take}.mp4'
@@ -271,8 +271,10 @@ def test_a_table_that_is_none(prepare, tmp_path):
     (tmp_path / 'clips.xlsx').write_bytes(b'PK\x03\x04\0\0')
     with pytest.raises(ValueError, match='not a text file: save it as text'):
         prepare(table=tmp_path / 'clips.xlsx')
-    with pytest.raises(FileNotFoundError, match='nowhere'):
+    with pytest.raises(FileNotFoundError, match=r'no text file .*nowhere\.csv'):
         prepare(table=tmp_path / 'nowhere.csv')
+    with pytest.raises(ValueError, match='is a folder: name a text file'):
+        prepare(table=tmp_path)
 
 
 def test_missing_videos_are_named(prepare, tmp_path):
@@ -304,6 +306,8 @@ def test_a_list_of_mmaction2(prepare, folder, tmp_path):
     assert [row['action'] for row in rows] == ['walk', 'hop']
     with pytest.raises(ValueError, match=r'train.txt:1: label .1. has no name; there are 1'):
         prepare(text_list=listed, labels=write(tmp_path / 'names.txt', 'hop\n'))
+    with pytest.raises(ValueError, match=r'names.txt: two labels have the name 1 \(hop\)'):
+        prepare(text_list=listed, labels=write(tmp_path / 'names.txt', 'hop\nhop\n'))
     with pytest.raises(ValueError, match=r'train.txt:1: expected PATH LABEL SUBJECT'):
         prepare(text_list=write(tmp_path / 'train.txt', 'walking/ben_1.mp4 0\n'))
 
@@ -413,6 +417,17 @@ def test_a_video_that_cannot_be_read(folder, prepare):
         path.write_bytes(b'')
     with pytest.raises(ValueError, match='not one clip to write'):
         prepare(pattern=PATTERN)
+
+
+def test_a_video_that_changes_its_size(folder, prepare):
+    """No clip across the change could be read in training."""
+    (folder / 'walking/ben_1.mp4').unlink()
+    small = encode(folder / 'small.ts', 'libx264', frames=pictures(6))
+    large = encode(folder / 'large.ts', 'libx264', frames=pictures(6, 60, 80))
+    join(folder / 'walking/ben_1.mp4', small, large)
+    report, rows = prepare(pattern=PATTERN)
+    assert len(rows) == 3 and len(report.unreadable) == 1
+    assert 'ben_1.mp4: changes from 64 x 48 to 80 x 60 after 6 frames' in report.unreadable[0]
 
 
 def test_synthetic_folder(run, tmp_path):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bdq_plugin.video.clock import Clock
+from bdq_plugin.video.clock import Clock, end_of_frame
 
 
 def times(stamps: list, may_jump: bool = True, rate: int = 25, per_second: int = 1000) -> list[int]:
@@ -70,3 +70,10 @@ def test_stamps_in_the_order_in_which_frames_are_stored():
     assert given == sorted(set(given)) and 240 <= given[-1] <= 320
     joined = [(80 + 40 * i, 40 * i) for i in range(5)]
     assert times(joined * 2) == [40 * i for i in range(10)], 'both begin anew: a clock that jumps'
+
+
+def test_the_end_of_a_last_frame():
+    assert end_of_frame(80, 40, Fraction(25)) == 0.12
+    assert end_of_frame(80, 20, Fraction(25)) == 0.1, 'of a variable rate'
+    assert end_of_frame(5000, 3000, Fraction(25)) == 5.04, 'behind a pause'
+    assert end_of_frame(0, None, Fraction(25)) == 0.04, 'the only one'

@@ -39,6 +39,7 @@ TRUTH = {
     'rotated_180.mp4': Truth(upright=lambda frame: np.rot90(frame, 2)),
     'rotated_270.mov': Truth(upright=lambda frame: np.rot90(frame, 3)),
     'mirrored.mp4': Truth(upright=lambda frame: frame.swapaxes(0, 1)),
+    'turned_in_band.ts': Truth(upright=lambda frame: np.rot90(frame, 1)),
     'trimmed.mp4': Truth(17),
     'preview_first.mp4': Truth(stream=1),
     **{name: Truth(times_ms=VARIABLE_TIMES) for name in KINDS if name.startswith('variable')},

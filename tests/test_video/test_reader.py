@@ -269,16 +269,27 @@ def test_a_damaged_frame_ends_the_file_and_is_never_painted_over(tmp_path):
             known.get_batch(wanted)
 
 
-def test_an_index_that_leads_astray(tmp_path):
+def swap(index: bytearray) -> None:
+    index[48:64], index[64:80] = index[64:80], index[48:64]
+
+
+def lose(index: bytearray) -> None:
+    """An entry is another stream's, so that those behind it are counted one less; and one of them
+    is no key frame, so that the one before it is found: the right one, with another time.
+    """
+    index[16 : 16 + 2] = b'07'
+    index[4 * 16 + 4] = 0
+
+
+@pytest.mark.parametrize('damage', [swap, lose])
+def test_an_index_that_leads_astray(tmp_path, damage):
     path = tmp_path / 'clip.avi'
     frames = write_raw_video(path, 64)
-    data = bytearray(path.read_bytes())
-    third, fourth = (data.rfind(b'idx1') + 8 + 16 * i for i in (3, 4))
-    data[third : third + 16], data[fourth : fourth + 16] = (
-        data[fourth : fourth + 16],
-        data[third : third + 16],
-    )
-    path.write_bytes(data)
+    data = path.read_bytes()
+    begin = data.rfind(b'idx1') + 8
+    index = bytearray(data[begin:])
+    damage(index)
+    path.write_bytes(data[:begin] + index)
     video = VideoFile(path)
     expected = decode_from_the_beginning(path)
     assert video.can_seek and len(video) == 6

@@ -71,6 +71,19 @@ def test_variable_frame_rate_keeps_relative_times(make_video, frames):
     assert times == [t - 1000 for t in times_ms]
 
 
+def test_rate_of_a_stream_without_a_container(tmp_path):
+    with av.open(str(tmp_path / 'video.h264'), 'w') as output:
+        stream = output.add_stream('libx264', rate=Fraction(25, 2))
+        stream.height, stream.width = 48, 64
+        for pixels in pictures(6):
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+        output.mux(stream.encode())
+    times, _ = read(tmp_path / 'video.h264')
+    assert times == [80 * i for i in range(6)]
+    video = open_video(tmp_path / 'video.h264')
+    assert video.fps == 12.5 and video.times_ms() == times
+
+
 def test_ten_bit_and_grey_sources_become_eight_bit(make_video, frames):
     _, pixels = read(make_video(frames, 'ten.mkv', pix_fmt='yuv444p10le'))
     assert pixels.dtype == np.uint8 and pixels.shape == frames.shape

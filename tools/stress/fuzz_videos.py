@@ -68,6 +68,9 @@ MEMORY = 8 * 2**30
 CLIP_LEN = 16
 # Seconds that the decoding process may take; the whole mutant has --timeout.
 PATIENCE = 60.0
+# Formats that a recording may be cut out of anywhere: what leads to its first key frame is missing.
+# The latter have no container, and a file whose header is damaged may pass for one.
+STREAMS = ('mpegts', 'mpeg', 'mpegvideo', 'm4v', 'h264', 'hevc', 'obu')
 # Decodings, each from another frame on, that tell whether FFmpeg's pixels are always the same.
 TRIES = 8
 
@@ -508,11 +511,13 @@ def decode_from_the_beginning(
 
 
 def count_painted(path: str) -> int:
-    """Number of frames where damage is painted over, up to what ends even that."""
+    """Number of frames from the first whole one on, where damage is painted over, up to what ends
+    even that.
+    """
     count = 0
     try:
-        for _ in decode_plainly(path):
-            count += 1
+        for frame in decode_plainly(path):
+            count += count > 0 or not frame.is_corrupt
     except av.error.FFmpegError:
         pass
     return count
@@ -548,7 +553,7 @@ def decode_plainly(path: str, strict: bool = False) -> Iterator[av.VideoFrame]:
         codec = stream.codec_context
         codec.thread_count = 1
         codec.options = {'err_detect': 'crccheck+explode'} if strict else {}
-        may_begin_anywhere = container.format.name in ('mpegts', 'mpeg')
+        may_begin_anywhere = container.format.name in STREAMS
         begun = failed = False
         for packet in container.demux(stream):
             if packet.is_keyframe and not begun:
@@ -565,6 +570,7 @@ def decode_plainly(path: str, strict: bool = False) -> Iterator[av.VideoFrame]:
                 continue
             if strict and any('CRC mismatch' in text for *_, text in log):
                 raise av.error.InvalidDataError(0, 'its checksum is wrong')
+            failed = failed and not frames
             yield from frames
             if not packet.size:
                 return

@@ -213,6 +213,20 @@ def mirrored_mp4(path: Path) -> Path:
     return path
 
 
+def turned_in_band(path: Path) -> Path:
+    """MPEG-TS has no place for a matrix: key frames alone carry one."""
+    # Display orientation (47), 3 bytes: no cancellation, no mirror, a quarter turn, until the next.
+    message = bytes.fromhex('00000001 06 2f03 080009 80')
+    with av.open(str(path), 'w') as output:
+        stream = add_stream(output, 'libx264', 'yuv420p', (HEIGHT, WIDTH), g='8', bf='2')
+        for packet in packets_of(stream, pictures(), [40 * i for i in range(COUNT)]):
+            marked = av.Packet(message + bytes(packet)) if packet.is_keyframe else packet
+            for name in ('pts', 'dts', 'time_base', 'stream', 'is_keyframe'):
+                setattr(marked, name, getattr(packet, name))
+            output.mux(marked)
+    return path
+
+
 def preview_first(path: Path) -> Path:
     """A small preview, then the video, which is marked as the one to play."""
     with av.open(str(path), 'w') as output:
@@ -299,6 +313,7 @@ KINDS: dict[str, Callable[[Path], Path]] = {
     'rotated_180.mp4': _coded('libx264', g='12', bf='2', rotation=180),
     'rotated_270.mov': _coded('libx264', g='12', bf='2', rotation=270),
     'mirrored.mp4': mirrored_mp4,
+    'turned_in_band.ts': turned_in_band,
     'trimmed.mp4': trimmed_mp4,
     'preview_first.mp4': preview_first,
     'cover.mp4': with_cover,

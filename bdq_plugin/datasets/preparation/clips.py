@@ -255,7 +255,7 @@ def _measure_all(
         path = Path(raw_dir, name)
         try:
             video = open_unknown(path)
-            height, width = video.get_batch([0]).shape[1:3]
+            height, width = video.size()
             fps = round(video.fps, 3)
             times_ms = video.times_ms() if name in timed else ()
             found[name] = _Video(len(video), width, height, fps, file_digest(path), times_ms)

@@ -166,9 +166,12 @@ def clips_of_list(
         The clips, and the columns of labels.
 
     Raises:
-        ValueError: A line has another form, or a label no name; names the line.
+        ValueError: A line has another form, or a label no name or another one's; names the line.
     """
     names = None if labels is None else [n.strip() for n in read_text(labels).splitlines()]
+    twice = sorted({name for name in names or () if name and names.count(name) > 1})
+    if twice:
+        raise ValueError(f'{labels}: two labels have the name {shorten(twice)}: name them apart')
     clips = []
     for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
