@@ -43,6 +43,21 @@ def check_blocks(height: int, width: int, block: int) -> None:
         )
 
 
+def whole_blocks(height: int, width: int, block: int) -> tuple[slice, slice]:
+    """Rows and columns of the largest part in the middle of a frame that is whole blocks.
+
+    Raises:
+        ValueError: there is not one block in it.
+    """
+    if min(height, width) < block:
+        raise ValueError(
+            f'a frame of {height} x {width} (H x W) has no whole block of {block} x {block} pixels'
+        )
+    top, left = (height % block) // 2, (width % block) // 2
+    rows, columns = height - height % block, width - width % block
+    return slice(top, top + rows), slice(left, left + columns)
+
+
 def integer_kernel(sigma: float, kernel_size: int = 5) -> tuple[int, ...]:
     """A symmetric kernel of whole numbers with sum 256, nearest to the Gaussian.
 

@@ -25,6 +25,7 @@ STUDIES = (
     'writing',
     'packing',
     'rates',
+    'starting',
 )
 
 

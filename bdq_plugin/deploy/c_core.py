@@ -102,11 +102,14 @@ def compile_core(
     return Path(library)
 
 
-def cached_core() -> Path | None:
+def cached_core(*, compiles: bool = True) -> Path | None:
     """The core as compiled for this machine, once, in the user's cache folder.
 
+    Args:
+        compiles: compile it where it is not there yet, which takes a second.
+
     Returns:
-        None where there is no compiler, or no folder that may be written to.
+        None where it is not there, there is no compiler, or no folder that may be written to.
     """
     sources = b''.join((C_FOLDER / name).read_bytes() for name in ('bdq.h', 'bdq.c'))
     # The flags ask for what this very processor has.
@@ -115,6 +118,8 @@ def cached_core() -> Path | None:
     folder = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'bdq_plugin'
     library = folder / f'bdq-{key}.so'
     if not library.is_file():
+        if not compiles:
+            return None
         try:
             with atomic_path(library) as temporary:
                 compile_core(temporary)
@@ -160,6 +165,20 @@ class CStream:
     def reset(self) -> None:
         """Forget the previous frame: the next one begins a new stream, of any size."""
         self._shape: tuple[int, ...] | None = None
+
+    def resume(self, shape: tuple[int, int, int], previous: np.ndarray | None) -> None:
+        """Go on with a stream whose first frames someone else has encoded.
+
+        Args:
+            shape: of its frames, (H, W, C).
+            previous: int32, shaped like the codes: the previous blurred frame, or its means of
+                blocks; None where the encoder takes no differences.
+        """
+        self._begin(*shape)
+        self._shape = shape
+        if previous is not None:
+            self._state[: previous.size] = previous.ravel()
+            self._stream.started = 1
 
     def __call__(self, frame: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray | None:
         """Encode the next frame.

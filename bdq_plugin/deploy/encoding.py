@@ -14,16 +14,17 @@ from threading import Event
 
 import numpy as np
 
-from ..camera_form import CameraForm
+from ..camera_form import CameraForm, whole_blocks
 from ..progress import Progress
 from ..video.clock import end_of_frame
 from ..video.container import MAX_PIXELS, public_name
 from ..video.source import CameraSource, VideoSource
 from .background import BackgroundWriter
 from .codes_video import CodesVideoWriter, holds_codes
+from .pacing import Pacer
 from .packed import PackedWriter
 from .scaling import resize
-from .sinks import ADDRESSES, is_address, is_stream, scheme_of
+from .sinks import ADDRESSES, is_address, is_stream, scheme_of, waits
 from .streaming import StreamingEncoder
 from .watchdog import Watchdog
 
@@ -293,6 +294,9 @@ def encode_stream(
     A frame of codes keeps the time of the source's frame that it was made of, counted in ms from
     the first frame of codes. No pixel of the source is written anywhere.
 
+    A file that goes to an address by RTSP or UDP goes there at its own speed, as a camera's frames
+    would: whoever takes them loses what comes faster.
+
     Each output is written in a thread of its own. One that is too slow makes a file wait; of a live
     stream, which does not wait, it loses frames, and they are counted.
 
@@ -306,11 +310,12 @@ def encode_stream(
         outputs: files by suffix, see :func:`open_writer`; made with the first frame of codes.
         max_frames: stop after so many frames of codes.
         every: encode each n-th frame alone, for networks that read frames so far apart.
-        short_side, crop: see :func:`fit_frame`.
+        short_side, crop: see :func:`fit_frame`. For an encoder with blocks, borders that are no
+            whole block are cut off then.
         progress: is shown the frames done.
         summary: filled in as frames are written, so that it is right after an error too.
         stop: set by someone else, ends the encoding as the source's end does.
-        say: is told of a new size, in words.
+        say: is told of a new size and of borders that are cut off, in words.
         **packed: ``chunk_frames`` and ``compression`` of ``.bdq``, ``codec`` of streams.
 
     Raises:
@@ -328,6 +333,7 @@ def encode_stream(
     summary = summary if summary is not None else EncodingSummary()
     written = _Outputs(outputs, encoder.form, live, packed)
     watchdog = Watchdog(encoder.form)
+    pace = None if live or all(map(waits, outputs)) else Pacer(stop)
     connection, count, begin, before = None, 0, None, None
     try:
         with closing(written):
@@ -338,14 +344,19 @@ def encode_stream(
                     progress.update(count, _note(written, summary.seconds))
                 if (count - 1) % every:
                     continue
+                raw, fitted = pixels.size, fit_frame(pixels, short_side, crop)
+                pixels = fitted[whole_blocks(*fitted.shape[:2], encoder.form.block)]
                 if connection != (connection := getattr(source, 'connections', 0)):
                     encoder.reset()  # no difference is taken over a gap
                     watchdog.reset()
-                raw, pixels = pixels.size, fit_frame(pixels, short_side, crop)
+                    if pixels.shape != fitted.shape and say is not None:
+                        say(f'the borders are cut off to whole blocks: {_cut(fitted, pixels)}')
                 codes = encoder(pixels)
                 watchdog(pixels, codes)
                 if codes is None:
                     continue
+                if pace is not None:
+                    pace(time_ms)
                 rate = Fraction(source.frame_rate) / every
                 opened = written.write(codes, time_ms, rate)
                 if opened and begin is not None and say is not None:
@@ -370,6 +381,11 @@ def encode_stream(
         if progress is not None:
             progress.finish()
     return summary
+
+
+def _cut(before: np.ndarray, after: np.ndarray) -> str:
+    (height, width), (rows, columns) = before.shape[:2], after.shape[:2]
+    return f'{columns} x {rows} of {width} x {height} pixels are encoded'
 
 
 def _note(written: _Outputs, seconds: float) -> str:

@@ -242,3 +242,12 @@ class FrameKernel:
             codes,
         )
         return None if first and self.difference else codes.reshape(previous.shape)
+
+
+def compile_kernels(form: CameraForm) -> None:
+    """Let numba compile what :class:`FrameKernel` runs, once for all forms, or read it from its
+    cache."""
+    channels, side = 1, form.block
+    previous = np.zeros((1, 1, channels), np.int32)
+    frame = np.zeros((side, side, channels), np.uint8)
+    FrameKernel(form, np.zeros(1, np.int32))(frame, previous, first=False, noise=None)

@@ -159,6 +159,12 @@ def is_address(name: str | os.PathLike) -> bool:
     return scheme_of(name) in ADDRESSES
 
 
+def waits(name: str | os.PathLike) -> bool:
+    """Whether an output takes bytes as fast as it can and makes the sender wait: a file, a pipe,
+    a connection. By RTSP and UDP what comes too fast is lost."""
+    return scheme_of(name) not in ('rtsp', 'udp')
+
+
 def is_stream(name: str | os.PathLike) -> bool:
     """Whether an output is no file: an address, or standard output."""
     return os.fspath(name) == STANDARD_OUTPUT or is_address(name)

@@ -7,18 +7,16 @@ and to run the compiled ones of :mod:`bdq_plugin.deploy.kernels` (numba) and ``c
 
 from __future__ import annotations
 
-import importlib.util
 import os
+from concurrent.futures import Future
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..camera_form import CameraForm, check_blocks, load_form
+from .c_core import CStream
+from .fastest import Fastest, at_hand, make_ready
 from .moving import Mover
-
-if TYPE_CHECKING:
-    from .c_core import CStream
 
 
 class StreamingEncoder:
@@ -41,8 +39,9 @@ class StreamingEncoder:
         form: an encoder in whole numbers (``encoder.integer_form()``) or the path of an encoder's
             JSON file.
         compiled: True for the kernel compiled by numba, False for NumPy (slower by a factor of
-            20 or so). None takes numba where it is installed, else the C core where a C compiler
-            is (:mod:`bdq_plugin.deploy.c_core`), else NumPy.
+            20 or so). None takes the C core where it is compiled already. Else it begins with
+            NumPy, and goes on with the C core where a C compiler is
+            (:mod:`bdq_plugin.deploy.c_core`), or with numba, as soon as these are ready.
         secret: 32 bytes from which geometries are drawn. None takes fresh ones from the operating
             system for each stream, which is what hides; whoever knows them can undo the geometry,
             so give them in tests only. They are neither written nor shown anywhere.
@@ -69,17 +68,19 @@ class StreamingEncoder:
         secret: bytes | None = None,
     ) -> None:
         self.form = form if isinstance(form, CameraForm) else load_form(form)
-        choose = compiled is None
-        if choose:
-            compiled = importlib.util.find_spec('numba') is not None
-        self.compiled = compiled
-        self._core = c_stream(self.form) if choose and not compiled else None
+        self.compiled, self._chooses = bool(compiled), compiled is None
+        self._ready: Future[Fastest] | None = None
+        self._codes_given = False
+        self._core: CStream | None = None
         self._noise = np.random.Generator(np.random.Philox(seed)) if self.form.dither else None
         limits = np.iinfo(np.int32)
         self._thresholds = np.clip(self.form.thresholds, limits.min, limits.max).astype(np.int32)
         self._kernel = None
-        self._secret = secret
+        self._secret, self._move = secret, None
         self.reset()
+        found = at_hand(self.form) if self._chooses else None
+        if found is not None:
+            self._go_on_with(found)
 
     @property
     def num_levels(self) -> int:
@@ -98,7 +99,9 @@ class StreamingEncoder:
         if self._core is not None:
             self._core.reset()
         geometry = self.form.geometry
-        self._move = Mover(geometry, self._secret, compiled=self.compiled) if geometry else None
+        if geometry is not None:
+            compiled = self.compiled if self._move is None else self._move.compiled
+            self._move = Mover(geometry, self._secret, compiled=compiled)
 
     def __call__(self, frame: np.ndarray) -> np.ndarray | None:
         """Encode the next frame.
@@ -128,6 +131,8 @@ class StreamingEncoder:
                 'to begin a new stream'
             )
         check_blocks(*frame.shape[:2], self.form.block)
+        if self._chooses:
+            self._choose()
         self._shape = frame.shape
         flat = np.ascontiguousarray(frame).reshape(*frame.shape[:2], -1)
         if self._move is not None:
@@ -136,7 +141,33 @@ class StreamingEncoder:
             codes = self._core_step(flat)
         else:
             codes = self._compiled_step(flat) if self.compiled else self._plain_step(flat)
-        return None if codes is None else codes.reshape(codes_shape(self.form, frame.shape))
+        if codes is None:
+            return None
+        self._codes_given = True
+        return codes.reshape(codes_shape(self.form, frame.shape))
+
+    def _choose(self) -> None:
+        """Take the fastest implementation when it is ready; have it made so behind a frame."""
+        if self._ready is None:
+            # Not beside the first codes: they would wait.
+            if self._codes_given:
+                self._ready = make_ready(self.form)
+        elif self._ready.done():
+            self._go_on_with(self._ready.result())
+
+    def _go_on_with(self, fastest: Fastest) -> None:
+        self._chooses = False
+        if self._move is not None:
+            self._move.compiled = fastest.numba
+        if fastest.library is None:
+            self.compiled = fastest.numba
+            return
+        # Frames are moved before: the core knows no geometry.
+        self._core = CStream(replace(self.form, geometry=None), fastest.library)
+        if self._shape is not None:
+            shape = (*self._shape, 1)[:3]
+            self._core.resume(shape, self._previous)
+            self._previous = None
 
     def _core_step(self, frame: np.ndarray) -> np.ndarray | None:
         skip = self._core.shape is None and self.form.difference
@@ -174,14 +205,6 @@ class StreamingEncoder:
         if self._noise is not None and not skip:
             noise = draw_noise(self._noise, self.form, self._previous.shape)
         return self._kernel(frame, self._previous, first=first, noise=noise)
-
-
-def c_stream(form: CameraForm) -> CStream | None:
-    """A stream of frames that are moved already through the C core; None without a compiler."""
-    from .c_core import CStream, cached_core
-
-    library = cached_core()
-    return CStream(replace(form, geometry=None), library) if library else None
 
 
 def draw_noise(

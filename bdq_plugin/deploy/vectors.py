@@ -51,8 +51,9 @@ def cases() -> dict[str, tuple[CameraForm, tuple[int, int, int]]]:
         'no difference': (_form(256, difference=False, limit=1.0), (6, 5, 1)),
     }
     for name, form in streaming_zoo().items():
-        made[f'{name}, grey'] = (form, (6, 11, 1))
-        made[f'{name}, colour'] = (form, (7, 9, 3))
+        grey, colour = ((6, 11), (7, 9)) if form.block == 1 else ((2, 3), (3, 2))
+        made[f'{name}, grey'] = (form, (*(form.block * side for side in grey), 1))
+        made[f'{name}, colour'] = (form, (*(form.block * side for side in colour), 3))
     return made
 
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -17,9 +18,11 @@ import av
 import numpy as np
 import pytest
 
-from bdq_plugin.deploy import PackedReader, StreamingEncoder, encode_clip
+from bdq_plugin.deploy import PackedReader, StreamingEncoder, encode_clip, encoding
 from bdq_plugin.deploy.codes_video import CodesVideoWriter
 from bdq_plugin.deploy.encoding import check_outputs, encode_stream
+from bdq_plugin.deploy.pacing import Pacer
+from bdq_plugin.deploy.sinks import waits
 from bdq_plugin.video.reconnecting import ReconnectingSource
 from bdq_plugin.video.source import VideoSource
 from tests.test_deploy.conftest import moving_frames
@@ -134,6 +137,38 @@ def test_codes_are_sent_to_an_address(make_video, frames, encoder_file, scheme, 
     assert_shows(pictures, encode_clip(encoder_file, clip), clip[1:])
     printed = ''.join(capsys.readouterr())
     assert f'127.0.0.1:{listener.port}' in printed and 'secret' not in printed
+
+
+def test_a_file_is_paced_where_nobody_waits(tmp_path, make_video, encoder_file, monkeypatch):
+    """Frames leave no sooner than at their own times; with a stop, at once."""
+    times = [0, 300, 340, 380, 900, 940]
+    video = make_video(moving_frames(6, 36, 50), times_ms=times)
+    listener = Listener('udp')
+    begin = time.monotonic()
+    assert encode_video.main([str(encoder_file), str(video), listener.url]) == 0
+    assert time.monotonic() - begin >= (times[-1] - times[1]) / 1000
+    assert len(shown_in(listener.everything(), 'mpegts')) == 5
+    assert not any(map(waits, ['rtsp://host/x', 'udp://host:9', 'RTSP://host/x']))
+    others = ['x.bdq', '-', 'tcp://host:9', 'http://host/x', 'https://host/x']
+    assert all(map(waits, others))
+    # None of these is paced, and no camera is, whose frames have waited already.
+    monkeypatch.setattr(encoding, 'Pacer', None)
+    assert encode_video.main([str(encoder_file), str(video), str(tmp_path / 'x.bdq')]) == 0
+    camera = RTSPServer(encode_h264(moving_frames(30, 48, 64)))
+    with closing(camera):
+        arguments = [camera.url, Listener('udp').url, '--max-frames', '5']
+        assert encode_video.main([str(encoder_file), *arguments]) == 0
+
+
+def test_a_pace_ends_with_a_stop():
+    stop = Event()
+    pace = Pacer(stop)
+    pace(1000)
+    threading.Timer(0.2, stop.set).start()
+    begin = time.monotonic()
+    pace(3_600_000)
+    assert time.monotonic() - begin < 600
+    pace(500)  # late: no wait
 
 
 def test_an_address_that_refuses_or_hangs(make_video, frames, encoder_file, tmp_path, capsys):

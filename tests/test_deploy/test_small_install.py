@@ -6,13 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import Future
 
 import cv2
 import numpy as np
 import pytest
 
 from bdq_plugin.deploy import PackedReader, StreamingEncoder, encode_clip, streaming
+from bdq_plugin.deploy import fastest as fastest_module
+from bdq_plugin.deploy.c_core import cached_core
 from bdq_plugin.deploy.encoding import fit_frame
+from bdq_plugin.deploy.fastest import Fastest, at_hand, make_ready
 from bdq_plugin.deploy.scaling import plain_resize
 from bdq_plugin.encoder_file import trained_frames
 from bdq_plugin.encoders import build_encoder
@@ -58,30 +62,82 @@ def cache(tmp_path_factory) -> str:
         ('blocks_noise_geometry', dict(block=4)),
     ],
 )
-def test_the_c_core_stands_in_for_numba(tmp_path, monkeypatch, cache, preset, arguments):
-    """The codes are the same, noise and geometry of the same seed and secret included."""
+def test_what_is_ready_takes_over(tmp_path, monkeypatch, cache, preset, arguments):
+    """NumPy begins, the C core or numba goes on: the same codes, noise and geometry included."""
     form = build_encoder(preset, **arguments).integer_form()
     drawn = dict(seed=5, secret=bytes(range(32)))
-    clips = [moving_frames(5, 36, 52), moving_frames(4, 20, 24)[..., 0]]
-    plain = StreamingEncoder(form, compiled=False, **drawn)
-    real = streaming.importlib.util.find_spec
-    monkeypatch.setattr(
-        streaming.importlib.util,
-        'find_spec',
-        lambda name, *more: None if name == 'numba' else real(name, *more),
-    )
+    clips = [moving_frames(7, 36, 52), moving_frames(6, 20, 24)[..., 0]]
+    expected = [codes_of(StreamingEncoder(form, compiled=False, **drawn), clip) for clip in clips]
     monkeypatch.setenv('XDG_CACHE_HOME', cache)
-    stream = StreamingEncoder(form, **drawn)
-    assert not stream.compiled and stream._core is not None
-    for clip in clips:
-        stream.reset()
-        plain.reset()
-        found, expected = [stream(frame) for frame in clip], [plain(frame) for frame in clip]
-        assert found[0] is None and expected[0] is None
-        assert np.array_equal(np.stack(found[1:]), np.stack(expected[1:]))
-    monkeypatch.setenv('PATH', '')
+    library = cached_core()
+    for fastest in (
+        Fastest(library, False),
+        Fastest(library, form.geometry is not None),
+        Fastest(None, True),
+        Fastest(None, False),
+    ):
+        for clip, codes in zip(clips, expected, strict=True):
+            ready: Future[Fastest] = Future()
+            monkeypatch.setattr(streaming, 'at_hand', lambda form: None)
+            monkeypatch.setattr(streaming, 'make_ready', lambda form, ready=ready: ready)
+            stream = StreamingEncoder(form, **drawn)
+            begun = codes_of(stream, clip[:4])
+            assert stream._core is None and not stream.compiled
+            ready.set_result(fastest)
+            gone_on = [stream(frame) for frame in clip[4:]]
+            assert (stream._core is not None) == (fastest.library is not None)
+            assert stream.compiled == (fastest == (None, True))
+            assert np.array_equal([*begun, *gone_on], codes)
+            stream.reset()  # what is chosen stays so
+            assert stream(clip[0]) is None and stream(clip[1]).shape == codes.shape[1:]
+
+
+def codes_of(stream, clip) -> np.ndarray:
+    return np.stack([codes for frame in clip if (codes := stream(frame)) is not None])
+
+
+def test_the_first_frame_waits_for_no_compiler(tmp_path, monkeypatch, encoder_file):
+    """With an empty cache; the core is compiled behind the first codes, and is there next time."""
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    assert StreamingEncoder(form)._core is None, 'without a compiler it is NumPy'
+    frames = moving_frames(4, 20, 24)
+    stream = StreamingEncoder(encoder_file)
+    codes = codes_of(StreamingEncoder(encoder_file, compiled=False), frames)
+    assert stream(frames[0]) is None and np.array_equal(stream(frames[1]), codes[0])
+    assert stream._ready is None and not list(tmp_path.rglob('*.so'))
+    stream(frames[2])
+    fastest = stream._ready.result(timeout=60)
+    assert list(tmp_path.rglob('*.so')) == [fastest.library]
+    assert stream(frames[3]) is not None and stream._core is not None
+    assert StreamingEncoder(encoder_file)._core is not None, 'at once, from now on'
+
+
+def test_without_a_compiler_it_is_numba_or_numpy(tmp_path, monkeypatch, encoder_file):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    monkeypatch.setenv('PATH', '')
+    form = StreamingEncoder(encoder_file).form
+    assert at_hand(form) is None
+    assert make_ready(form).result(timeout=300) == (None, True)
+    real = fastest_module.find_spec
+    monkeypatch.setattr(
+        fastest_module, 'find_spec', lambda name: None if name == 'numba' else real(name)
+    )
+    assert make_ready(form).result(timeout=60) == (None, False)
+
+
+def test_nothing_slow_is_imported_before_the_first_frame(tmp_path, make_video):
+    """Neither numba nor torch."""
+    video = make_video(moving_frames(4, 48, 64))
+    code = (
+        'import runpy, sys\n'
+        f'sys.argv = ["x", "bdq_hard_ixmas_take3", {str(video)!r}, {str(tmp_path / "x.bdq")!r}]\n'
+        'sys.argv += ["--max-frames", "1"]\n'
+        'try:\n    runpy.run_module("tools.encode_video", run_name="__main__")\n'
+        'except SystemExit as end:\n    assert end.code == 0\n'
+        'assert not {"numba", "torch", "scipy", "mmengine"} & set(sys.modules)\n'
+    )
+    environment = {**os.environ, 'XDG_CACHE_HOME': str(tmp_path), 'PYTHONPATH': REPOSITORY}
+    done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_numpy_and_pyav_are_enough(tmp_path, make_video, cache):
