@@ -82,7 +82,7 @@ def read_recipe(path: str) -> Config:
 
 
 def check_start(cfg: Config) -> None:
-    """See that the processes and the work directory are there, and batches of one clip or more."""
+    """See that the processes and the work directory are there, and a clip a batch and an epoch."""
     if cfg.get('launcher') == 'pytorch':
         if 'RANK' not in os.environ:
             raise ValueError(
@@ -97,10 +97,12 @@ def check_start(cfg: Config) -> None:
     work_dir = cfg.get('work_dir')
     if work_dir and os.path.exists(work_dir) and not os.path.isdir(work_dir):
         raise NotADirectoryError(f'{work_dir} is a file: name another folder with --work-dir')
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        size = (cfg.get(name) or {}).get('batch_size')
-        if size is not None and (not isinstance(size, int) or size < 1):
-            raise ValueError(f'{name}.batch_size is a whole number from 1, got {size!r}')
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    numbers = [(loader, 'batch_size') for loader in loaders]
+    for part, name in [*numbers, ('train_cfg', 'max_epochs'), ('train_cfg', 'max_iters')]:
+        number = (cfg.get(part) or {}).get(name)
+        if number is not None and (not isinstance(number, int) or number < 1):
+            raise ValueError(f'{part}.{name} is a whole number from 1, got {number!r}')
 
 
 def check_training(runner: Runner) -> None:

@@ -51,6 +51,7 @@ def test_configs_of_another_kind(config, message):
             'train_dataloader.batch_size=64 is more than the 24 clips .* set batch_size to 24',
         ),
         ({'val_dataloader.batch_size': 0}, 'val_dataloader.batch_size is a whole number from 1'),
+        ({'train_cfg.max_epochs': 0}, 'train_cfg.max_epochs is a whole number from 1, got 0'),
         (
             {'model.recognizer.backbone.in_channels': 3},
             'recognizer.backbone begins with in_channels=3, but the clips have 1 channels',
@@ -61,7 +62,7 @@ def test_configs_of_another_kind(config, message):
         ),
         ({'train_dataloader': None}, 'has no train_dataloader'),
     ],
-    ids=['large batch', 'no batch', 'channels', 'channels of privacy', 'no training data'],
+    ids=['large batch', 'no batch', 'no epoch', 'channels', 'channels of privacy', 'no data'],
 )
 def test_mistakes_in_the_options_of_a_training(synthetic_kth, tmp_path, options, message):
     if options == {'train_dataloader': None}:
