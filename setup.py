@@ -47,6 +47,7 @@ setup(
             'datasets/index/*.txt',
             'encoders/zoo/*.json',
             'encoders/zoo/cards/*',
+            'models/zoo/*.safetensors',
             'deploy/c/*',
             'deploy/web/*',
         ]
@@ -71,6 +72,8 @@ setup(
         'pillow',
         'matplotlib',
         'tensorboard',
+        # Trained networks in files that can carry no code.
+        'safetensors',
         # Imported by mmaction2 without being declared.
         'importlib_metadata',
         # Decodes every video here; decord misreads 48-pixel rows and crashes on damaged files.

@@ -36,6 +36,7 @@ PACKAGES = {
     'onnxruntime': 'export',
     'optuna': "search of an encoder's numbers",
     'paho-mqtt': 'events to a broker',
+    'safetensors': 'trained networks',
 }
 # Other distributions of the same modules.
 ALSO = {

@@ -24,3 +24,15 @@ def find_config(path: str | os.PathLike) -> str:
         if candidate.is_file():
             return str(candidate)
     raise FileNotFoundError(f'no config {path}; the recipes are in {CONFIGS}')
+
+
+def find_recipe(name: str) -> Path:
+    """The recipe of this package of that name, and of no other folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    recipe = CONFIGS / name
+    if not recipe.is_file():
+        raise FileNotFoundError(f'no recipe {name} in this package; its recipes are in {CONFIGS}')
+    return recipe

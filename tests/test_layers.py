@@ -26,6 +26,7 @@ CAMERA = {
     'video': {'torch', *OPENMMLAB},
     'deploy/streaming.py': {'torch', *OPENMMLAB},
     'deploy/moving.py': {'torch', *OPENMMLAB},
+    'deploy/fastest.py': {'torch', *OPENMMLAB},
     'deploy/encoding.py': {'torch', *OPENMMLAB},
     'deploy/packed.py': {'torch', *OPENMMLAB},
     'deploy/c_core.py': {'torch', *OPENMMLAB},
@@ -39,6 +40,7 @@ CAMERA = {
     'camera_form.py': {'torch', *OPENMMLAB},
     'geometry.py': {'torch', *OPENMMLAB},
     'encoder_file.py': {'torch', *OPENMMLAB},
+    'network_file.py': {'torch', *OPENMMLAB},
     'encoders': OPENMMLAB,
 }
 

@@ -131,10 +131,12 @@ import bdq_plugin, sys
 from bdq_plugin.__main__ import main
 from mmaction.registry import MODELS
 from mmengine.config import Config
+from bdq_plugin.deploy.recognition import ActionRecognizer
 from bdq_plugin.encoders import load_zoo_encoder, zoo_names
 from bdq_plugin.engine.launch import load_config
 from bdq_plugin.evaluation.comparison import TRAIN_CONFIGS
 from bdq_plugin.evaluation.settings import load_data, load_panel
+from bdq_plugin.network_file import network_names
 from bdq_plugin.paths import CONFIGS, TOOLS
 
 assert bdq_plugin.__file__.startswith(sys.argv[1]), bdq_plugin.__file__
@@ -142,6 +144,8 @@ assert str(CONFIGS) == sys.argv[1] + '/bdq_plugin/.mim/configs'
 assert MODELS.get('AdversarialRecognizer').__module__.startswith('bdq_plugin')
 for name in zoo_names():
     load_zoo_encoder(name)
+for name in network_names():
+    assert ActionRecognizer(f'zoo:{name}').labels
 recipes = sorted(CONFIGS.glob('*.py'))
 for recipe in recipes:
     assert Config.fromfile(recipe).model
@@ -155,7 +159,7 @@ try:
     main()
 except SystemExit as end:
     assert end.code == 0
-print(len(recipes), len(zoo_names()))
+print(len(recipes), len(zoo_names()), len(network_names()))
 """
 
 
@@ -169,8 +173,9 @@ def _run(site: Path, folder: Path, *command: str) -> subprocess.CompletedProcess
 def test_the_wheel_works_elsewhere(site, tmp_path):
     done = _run(site, tmp_path, '-c', ELSEWHERE, str(site))
     assert done.returncode == 0, done.stderr
-    recipes, encoders = map(int, done.stdout.split('\n')[-2].split())
-    assert recipes == len(list((REPOSITORY / 'configs').glob('*.py'))) and encoders >= 2
+    recipes, encoders, networks = map(int, done.stdout.split('\n')[-2].split())
+    assert recipes == len(list((REPOSITORY / 'configs').glob('*.py')))
+    assert encoders >= 2 and networks >= 1
 
 
 def test_a_camera_needs_numpy_alone(site, tmp_path):

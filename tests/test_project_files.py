@@ -11,6 +11,7 @@ import yaml
 import bdq_plugin
 from bdq_plugin.encoders import zoo_names
 from bdq_plugin.environment import PACKAGES
+from bdq_plugin.network_file import network_names
 
 from .game import REPOSITORY
 from .test_docs.blocks import commands
@@ -54,6 +55,7 @@ def test_notice_names_every_picture_of_recordings_and_the_lists():
     lists = {path.name for path in (REPOSITORY / 'bdq_plugin/datasets/index').iterdir()}
     assert not {name for name in (shown - made_by_us) | lists if name not in notice}
     assert zoo_names() and 'bdq_plugin/encoders/zoo/*.json' in notice
+    assert network_names() and 'bdq_plugin/models/zoo/*.safetensors' in notice
 
 
 def test_reports_ask_for_the_environment():

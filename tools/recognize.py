@@ -1,14 +1,17 @@
 """Name the actions in a file, a camera or a stream of codes.
 
+    python tools/recognize.py zoo:ixmas_six_blocks clip.mp4  # a network of the package
     python tools/recognize.py CONFIG CHECKPOINT clip.mp4     # clear video, encoded on the way
     python tools/recognize.py CONFIG CHECKPOINT 0            # a camera, until Ctrl-C
     python tools/recognize.py CONFIG CHECKPOINT clip.bdq     # codes alone; also .mkv of codes
     python tools/recognize.py CONFIG CHECKPOINT rtsp://host/path --mqtt mqtt://host/bdq/hall
 
-CONFIG and CHECKPOINT are of stage 2, such as configs/bdq_kth_action.py, with the same --cfg-options
-as in training, such as encoder_file=FILE. A line is one window of frames; the last line, of a
-source that ends, is the mean of all windows. With --threshold (or --mqtt) a line is an action that
-begins or ends instead, smoothed so that it does not flicker. --json writes either as JSON.
+zoo:NAME is a network that comes with the package, its encoder included; a .safetensors file of
+tools/publish_network.py is another one. CONFIG and CHECKPOINT are of stage 2, such as
+configs/bdq_kth_action.py, with the same --cfg-options as in training, such as encoder_file=FILE. A
+line is one window of frames; the last line, of a source that ends, is the mean of all windows. With
+--threshold (or --mqtt) a line is an action that begins or ends instead, smoothed so that it does
+not flicker. --json writes either as JSON.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from bdq_plugin.deploy.events import Event, EventDetector
 from bdq_plugin.deploy.mqtt import MqttPublisher, as_json
 from bdq_plugin.deploy.recognition import ActionRecognizer, Recognition, Repeatable
 from bdq_plugin.engine.launch import load_config
+from bdq_plugin.network_file import names_network
 from bdq_plugin.text_files import as_text, read_text
 from bdq_plugin.video.clock import end_of_frame
 from bdq_plugin.video.files import printable
@@ -45,8 +49,8 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='config of stage 2')
-    parser.add_argument('checkpoint', help='checkpoint of stage 2')
+    parser.add_argument('config', help='config of stage 2, or zoo:NAME and no checkpoint')
+    parser.add_argument('checkpoint', nargs='?', help='checkpoint of stage 2')
     parser.add_argument('source', help='video, camera index, address, or .bdq / .mkv of codes')
     parser.add_argument('--labels', nargs='+', help='names of the classes, or a file of them')
     parser.add_argument(
@@ -68,7 +72,13 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     events.add_argument('--min-duration', type=float, help='seconds that it must stay (0)')
     events.add_argument('--ignore', nargs='+', help='labels that are no event')
     events.add_argument('--mqtt', help='mqtt://[user:password@]host[:port]/topic to publish to')
-    args = parser.parse_args(arguments)
+    # Options may stand between positional arguments of which one may be missing.
+    args = parser.parse_intermixed_args(arguments)
+    published = names_network(args.config)
+    if args.checkpoint is None and not published:
+        parser.error('a config needs a checkpoint: CONFIG CHECKPOINT SOURCE')
+    if published and args.cfg_options:
+        parser.error(f'{args.config} is complete: --cfg-options are for a config')
     numbers = ('threshold', 'release', 'smoothing', 'min_duration', 'ignore')
     args.numbers = {n: v for n in numbers if (v := getattr(args, n)) is not None}
     if args.numbers and args.threshold is None and args.mqtt is None:
@@ -189,6 +199,11 @@ def recognize(
     options = dict(window=args.window, stride=args.stride)
     codes = open_codes(args.source)
     if codes is not None:
+        if recognizer.interval > 1:
+            say(
+                f'the network reads each {recognizer.interval}th frame: codes are right that were '
+                f'encoded with --every {recognizer.interval}'
+            )
         frames = Repeatable(codes.frames, codes.num_frames)
         show(recognizer.on_codes(codes.form, frames, **options), codes.frame_rate, lines)
         return
@@ -208,8 +223,11 @@ def main(arguments: list[str] | None = None) -> int:
             if args.threads < 1:
                 raise ValueError(f'--threads is 1 or more, got {args.threads}')
             torch.set_num_threads(args.threads)
+        config = args.config
+        if not names_network(config):
+            config = load_config(config, options=args.cfg_options)
         recognizer = ActionRecognizer(
-            load_config(args.config, options=args.cfg_options),
+            config,
             args.checkpoint,
             labels=read_labels(args.labels),
             device=args.device,

@@ -9,6 +9,7 @@ They stand between ``<!-- KIND:NAME -->`` and ``<!-- /KIND -->``:
                      ``audit`` or a comparison of ``tools/compare.py``, these two also with
                      ``_attackers``, ``_controls`` or ``_differences`` behind it
 ``benchmark:STUDY``  a study of ``python -m benchmarks.run``
+``network:NAME``     what a network of the zoo says of itself
 ``stress:FILE.KEY``  a figure of ``results/stress/FILE.json``
 
 Example:
@@ -26,6 +27,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
+from bdq_plugin import markdown
 from bdq_plugin.evaluation.learning_curve_study import learning_curve_table
 from bdq_plugin.evaluation.overview import overview_table
 from bdq_plugin.evaluation.pooling import PooledResult, pool
@@ -35,6 +37,7 @@ from bdq_plugin.evaluation.studies import read_studies
 from bdq_plugin.evaluation.tables import make_table
 from bdq_plugin.evaluation.verification_study import verification_table
 from bdq_plugin.markdown import fill_page, places
+from bdq_plugin.network_file import find_network, read_network
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = dict(verification=verification_table, learning_curve=learning_curve_table)
@@ -116,13 +119,32 @@ def makers_of(args: argparse.Namespace) -> dict[str, Callable[[str], object]]:
         figures = json.loads(path.read_text()) if path.is_file() else {}
         return figures.get(key, 'not measured')
 
-    return dict(table=table, benchmark=benchmark_table, stress=figure)
+    return dict(table=table, benchmark=benchmark_table, network=network_table, stress=figure)
 
 
 def kbit_s(path: Path) -> dict[str, float]:
     """Kilobits a second by encoder, of ``python -m benchmarks.run rates``."""
     rows = json.loads(path.read_text())['rows'] if path.is_file() else []
     return {row['encoder']: row['kbit_s'] for row in rows}
+
+
+def network_table(name: str) -> str:
+    """A network's data, size and figures, from its file."""
+    network, size = read_network(f'zoo:{name}'), find_network(f'zoo:{name}').stat().st_size
+    facts, test = network.facts, network.facts['test']
+    rows = [
+        ['encoder', f'`{facts["encoder"]}`'],
+        ['actions', ', '.join(network.classes)],
+        ['data', f'{facts["dataset"]}, protocol {facts["protocol"]}, fold {facts["fold"]}'],
+        ['training', f'{facts["epochs"]} epochs, seed {facts["seed"]}, `{facts["commands"][0]}`'],
+        [
+            'test clips named rightly',
+            f'{test["right"]} of {test["clips"]}, {test["top1"]} % (chance {test["chance"]} %), by '
+            f'the mean of {test["windows_a_clip"]} windows a clip',
+        ],
+        ['file', f'{size / 1000:.0f} kB, {sum(v.size for v in network.state.values()):,} numbers'],
+    ]
+    return markdown.table([f'`zoo:{name}`', ''], rows)
 
 
 def benchmark_table(name: str) -> str:

@@ -14,6 +14,7 @@ from mmaction.datasets.transforms import PackActionInputs
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from ..camera_form import check_block, whole_blocks
 from ..video.isolation import IsolatedVideo
 from ..video.pixels import luma_of_rgb
 from ..video.reader import VideoFile, VideoReader
@@ -161,6 +162,30 @@ class RandomShift(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(max_shift={self.max_shift})'
+
+
+@TRANSFORMS.register_module()
+class WholeBlocks(BaseTransform):
+    """Cut frames at their borders, in the middle, to whole blocks, as a camera does for an encoder
+    with blocks.
+
+    Args:
+        block: Side of the encoder's blocks, in pixels.
+    """
+
+    def __init__(self, block: int) -> None:
+        check_block(block)
+        self.block = block
+
+    def transform(self, results: dict) -> dict:
+        """Cut ``results['imgs']``."""
+        rows, columns = whole_blocks(*results['img_shape'], self.block)
+        results['imgs'] = [img[rows, columns] for img in results['imgs']]
+        results['img_shape'] = results['imgs'][0].shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(block={self.block})'
 
 
 @TRANSFORMS.register_module()

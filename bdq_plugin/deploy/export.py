@@ -1,4 +1,5 @@
-"""The encoder for other run times: ONNX and ``torch.export``, with dynamic sizes, and C.
+"""The encoder for other run times: ONNX and ``torch.export``, with dynamic sizes, and C; encoder
+and action network together in the first two.
 
 Two forms of one encoder. ``step`` is a camera's: a frame and the state in, codes and the state out,
 in whole numbers and so bit for bit those of :class:`StreamingEncoder`. ``clip`` is training's: a
@@ -8,8 +9,12 @@ whole clip through the soft quantiser, equal but for float rounding.
 from __future__ import annotations
 
 import copy
+import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +24,9 @@ from ..encoders import BDQEncoder
 from ..encoders.functional import resample, separable_filter
 from ..encoders.integer import integer_block_mean
 from .c_core import form_header
+
+if TYPE_CHECKING:
+    from .recognition import ActionRecognizer
 
 FORMS = ('step', 'clip')
 FILE_FORMATS = ('.onnx', '.pt2', '.h')
@@ -72,17 +80,61 @@ class FrameStep(nn.Module):
         x_NCTHW = frame_HWC.permute(2, 0, 1)[None, :, None].float()
         if 'places' in inputs:
             x_NCTHW = (resample(x_NCTHW, inputs['places'][None, None]) + 0.5).floor()
-        blurred = separable_filter(x_NCTHW, self.kernel, self.padding)
-        means = integer_block_mean(blurred, self.block)[0, :, 0]
+        means = self.means(x_NCTHW)[0, :, 0]
         # Without a difference the state is only passed on: the signature stays the same.
         values = means - state_CHW if self.difference else means + 0 * state_CHW
         if 'noise' in inputs:
             values = values + inputs['noise']
+        return self.levels(values).to(torch.uint8).permute(1, 2, 0), means
+
+    def means(self, x_NCTHW: Tensor) -> Tensor:
+        """Frames on the scale 0 to 255, blurred, and their means of blocks."""
+        blurred = separable_filter(x_NCTHW, self.kernel, self.padding)
+        return integer_block_mean(blurred, self.block)
+
+    def levels(self, values: Tensor) -> Tensor:
+        """Levels of values of any shape, int32."""
         if self.magnitude:
             values = values.abs()
         # One comparison a threshold: `bucketize` has no counterpart in ONNX.
-        levels = sum((values > threshold).to(torch.int32) for threshold in self.thresholds)
-        return levels.to(torch.uint8).permute(1, 2, 0), means
+        return sum((values > threshold).to(torch.int32) for threshold in self.thresholds)
+
+
+class WindowScores(nn.Module):
+    """A window of clear frames to what a network says of it: encoder and network as one.
+
+    Args:
+        recognizer: one whose network reads clips, (N, C, T, H, W).
+
+    Raises:
+        ValueError: the network reads segments, or its encoder has no form in whole numbers or
+            draws something at random.
+    """
+
+    def __init__(self, recognizer: ActionRecognizer) -> None:
+        super().__init__()
+        preprocessor, model = recognizer.preprocessor, recognizer.model
+        if preprocessor.format_shape != 'NCTHW':
+            raise ValueError("a network that reads segments ('NCHW') has no export: use a 3D one")
+        form = preprocessor.encoder.integer_form()
+        if extra_inputs(form):
+            raise ValueError(
+                'an encoder with dither has no export together with a network, for what is random '
+                "is drawn outside of a graph: export the encoder alone, form 'step'"
+            )
+        self.difference, self.low, self.step = form.difference, form.low, form.step
+        self.encoder = FrameStep(form)
+        self.std, self.mean = preprocessor.std, preprocessor.mean
+        self.signed = preprocessor.encoder.signed
+        self.backbone, self.head = model.backbone, model.cls_head
+
+    def forward(self, frames_THWC: Tensor) -> Tensor:
+        """uint8 frames (T, H, W, C) of the size of training to scores, float32 (classes,)."""
+        means = self.encoder.means(frames_THWC.permute(3, 0, 1, 2)[None].float())
+        values = means[:, :, 1:] - means[:, :, :-1] if self.difference else means
+        encoded = self.low + self.encoder.levels(values).float() * self.step
+        x_NCTHW = (encoded if self.signed else encoded - self.mean) / self.std
+        return self.head.average_clip(self.head(self.backbone(x_NCTHW)), 1)[0]
 
 
 class SoftClip(nn.Module):
@@ -165,28 +217,79 @@ def export_encoder(encoder: BDQEncoder, path: str | os.PathLike, form: str = 'st
         ValueError: another suffix, or see :func:`export_program`.
         ImportError: ONNX needs the packages onnx and onnxscript.
     """
-    path = Path(path)
-    if path.suffix not in FILE_FORMATS:
-        raise ValueError(f'{path}: an export ends in one of {", ".join(FILE_FORMATS)}')
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f'no folder {path.parent} to write {path.name} to: make it')
+    path = _checked(path, FILE_FORMATS)
     if path.suffix == '.h':
         path.write_text(_header(encoder, form))
         return path
     program = export_program(encoder, form)
+    if form == 'clip':
+        return _save(program, path, ['clip'], ['encoded'])
+    inputs = ['frame', 'state', *extra_inputs(encoder.integer_form())]
+    return _save(program, path, inputs, ['codes', 'new_state'])
+
+
+def export_network(recognizer: ActionRecognizer, path: str | os.PathLike) -> Path:
+    """Write encoder and action network together, ``.onnx`` (opset 18) or ``.pt2``.
+
+    ``frames``, uint8 (T, H, W, C), to ``scores``, float32 (classes,), the probabilities of most
+    networks. T is the window of the network; H and W are dynamic, and mean what the test pipeline
+    makes of a frame. The ONNX file's metadata say ``classes`` (a JSON list), ``interval`` (frames
+    from one that is read to the next) and ``pipeline`` (JSON).
+
+    Args:
+        recognizer: with its weights.
+        path: file to write; its suffix names the format.
+
+    Raises:
+        ValueError: another suffix, or see :class:`WindowScores`.
+        ImportError: ONNX needs the packages onnx and onnxscript.
+    """
+    path = _checked(path, ('.onnx', '.pt2'))
+    module = WindowScores(recognizer).eval()
+    block, Dim = module.encoder.block, torch.export.Dim
+    sides = Dim('rows', min=3), Dim('columns', min=3)
+    height, width = sides if block == 1 else (block * side for side in sides)
+    frames = torch.zeros(
+        recognizer.frames_read, 8 * block, 6 * block, len(module.std), dtype=torch.uint8
+    )
+    with torch.no_grad():
+        program = torch.export.export(module, (frames,), dynamic_shapes=({1: height, 2: width},))
+    said = dict(
+        classes=json.dumps(recognizer.labels),
+        interval=str(recognizer.interval),
+        pipeline=json.dumps(recognizer.pipeline),
+    )
+    return _save(program, path, ['frames'], ['scores'], said)
+
+
+def _checked(path: str | os.PathLike, suffixes: Sequence[str]) -> Path:
+    path = Path(path)
+    if path.suffix not in suffixes:
+        raise ValueError(f'{path}: an export ends in one of {", ".join(suffixes)}')
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f'no folder {path.parent} to write {path.name} to: make it')
+    return path
+
+
+def _save(
+    program: torch.export.ExportedProgram,
+    path: Path,
+    inputs: list[str],
+    outputs: list[str],
+    metadata: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
     if path.suffix == '.pt2':
         torch.export.save(program, path)
         return path
-    step = form == 'step'
-    inputs = ['frame', 'state', *extra_inputs(encoder.integer_form())] if step else ['clip']
     onnx_program = torch.onnx.export(
         program,
         input_names=inputs,
-        output_names=['codes', 'new_state'] if step else ['encoded'],
+        output_names=outputs,
         opset_version=OPSET,
         dynamo=True,
         verbose=False,
     )
+    onnx_program.model.metadata_props.update(metadata)
     onnx_program.save(path)
     return path
 

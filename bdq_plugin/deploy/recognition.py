@@ -28,10 +28,12 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..camera_form import CameraForm
+from ..encoders.files import CHECKPOINT_PREFIX, build_described
 from ..engine.first_checks import check_device, read_recipe
 from ..engine.heads import follow_data
 from ..models.encoder_source import describe_by_checkpoint
-from ..paths import find_config
+from ..network_file import Network, names_network, read_network
+from ..paths import find_config, find_recipe
 from ..safe_load import load_checkpoint
 from ..video.files import some_names
 from ..video.reader import ArrayReader
@@ -40,6 +42,8 @@ from .streaming import decode
 # What a test pipeline does before it knows which frames to read, and before it has them.
 _CHOOSING = ('ClipInit', 'SampleFrames', 'UniformSample')
 _TEMPORAL = (*_CHOOSING, 'ClipDecode')
+# What gives clear frames the network's size.
+_SIZING = ('Resize', 'WholeBlocks')
 # Frames of a stream: arrays alone, or each behind its time in ms, as `TimedFrame` is.
 Frames = Iterable[np.ndarray] | Iterable[tuple[int, np.ndarray]]
 
@@ -81,7 +85,9 @@ class ActionRecognizer:
     """A stage-2 recognizer on a sliding window.
 
     Args:
-        config: file of the config, or the config. Its ``model`` has a ``BDQDataPreprocessor``.
+        config: file of the config, or the config; its ``model`` has a ``BDQDataPreprocessor``. Or
+            a published network, which needs nothing else: ``'zoo:NAME'`` or its file
+            (:mod:`bdq_plugin.network_file`).
         checkpoint: weights, None for those that the model is built with (tests).
         labels: names of the classes. By default those in the checkpoint or of the data set.
         device: where the network runs.
@@ -98,6 +104,13 @@ class ActionRecognizer:
         labels: Sequence[str] | None = None,
         device: str = 'cpu',
     ) -> None:
+        network, encoder = None, None
+        if names_network(config):
+            if checkpoint is not None:
+                raise ValueError(f'{config} has its weights in it: name no checkpoint')
+            network, source = read_network(config), os.fspath(config)
+            encoder = build_described(network.encoder, source)
+            config = find_recipe(network.recipe)
         if not isinstance(config, Config):
             config = read_recipe(find_config(config))
         check_device(device)
@@ -105,6 +118,9 @@ class ActionRecognizer:
         self.config = config
         if checkpoint is not None:
             describe_by_checkpoint(config.model, checkpoint)
+        if network is not None:
+            config.model.data_preprocessor.encoder = encoder
+            config.model.cls_head.num_classes = len(network.classes)
         follow_data(config, None if checkpoint is None else lambda: _names(checkpoint))
         self.model: nn.Module = MODELS.build(config.model)
         self.preprocessor = getattr(self.model, 'data_preprocessor', None)
@@ -121,6 +137,9 @@ class ActionRecognizer:
         meta: dict[str, Any] = {}
         if checkpoint is not None:
             meta = load_weights(self.model, checkpoint)
+        if network is not None:
+            _load_network(self.model, network, source)
+            meta = dict(dataset_meta=dict(classes=network.classes))
         self.model.to(device).eval()
         num_classes = self.model.cls_head.num_classes
         self.labels = _labels(labels, meta, config, num_classes)
@@ -130,7 +149,10 @@ class ActionRecognizer:
             raise ValueError('no step of the test pipeline has a clip_len: it samples no frames')
         self._segments = self.preprocessor.format_shape == 'NCHW'
         self._decoding = Compose([s for s in self.pipeline if s['type'] not in _CHOOSING])
-        self._spatial = Compose([s for s in self.pipeline if s['type'] not in _TEMPORAL])
+        # The sizes of a clear frame's pipeline are not those of codes that stand for blocks.
+        block = getattr(self.preprocessor.encoder, 'block', 1)
+        unwanted = _TEMPORAL if block == 1 else (*_TEMPORAL, *_SIZING)
+        self._coded = Compose([s for s in self.pipeline if s['type'] not in unwanted])
 
     @property
     def reads_whole_clips(self) -> bool:
@@ -269,7 +291,7 @@ class ActionRecognizer:
                 '--every, or train on consecutive frames (configs/bdq_ixmas_cpu_stream_action.py)',
                 stacklevel=2,
             )
-        values = decode(form, clip.frames[clip.places])
+        values = self._as_read(decode(form, clip.frames[clip.places]))
         item = dict(
             _ITEM,
             imgs=list(values),
@@ -279,7 +301,7 @@ class ActionRecognizer:
             clip_len=len(values),
             frame_inds=clip.plan['frame_inds'],
         )
-        packed = self._spatial(item)
+        packed = self._coded(item)
         inputs = packed['inputs'].float().to(next(self.model.parameters()).device)
         if self._segments:  # (T, C, H, W)
             x = self.preprocessor.normalize_encoded(inputs.transpose(0, 1)).transpose(0, 1)[None]
@@ -287,6 +309,18 @@ class ActionRecognizer:
             x = self.preprocessor.normalize_encoded(inputs)[None]
         samples = self.model(x.contiguous(), [packed['data_samples']], mode='predict')
         return samples[0].pred_score.cpu().numpy()
+
+    def _as_read(self, values: np.ndarray) -> np.ndarray:
+        """Values of codes, (T, H, W, C), of the size that the network reads, or ValueError."""
+        block = getattr(self.preprocessor.encoder, 'block', 1)
+        sides = [s['scale'][1] for s in self.pipeline if s['type'] == 'Resize']
+        short_side = min(values.shape[1:3]) * block
+        if block > 1 and sides and short_side != sides[-1] // block * block:
+            raise ValueError(
+                f'the codes are of frames of {short_side} pixels on the shorter side, the network '
+                f'reads those of {sides[-1]}: encode with --short-side {sides[-1]}'
+            )
+        return values
 
     def _best(self, scores: np.ndarray) -> tuple[str, float]:
         best = int(scores.argmax())
@@ -419,16 +453,28 @@ def load_weights(model: nn.Module, path: str | os.PathLike) -> dict[str, Any]:
     state = checkpoint.get('state_dict', checkpoint)
     if not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError(f'{path} holds no state_dict of tensors')
+    mend = 'Name the config that it was trained with'
+    _load_state(model, state, f'{path} does not fit the config', mend)
+    meta = checkpoint.get('meta')
+    return meta if isinstance(meta, dict) else {}
+
+
+def _load_network(model: nn.Module, network: Network, source: str) -> None:
+    """Load a published network into its model, all of it; the encoder has its numbers already."""
+    state = model.state_dict()  # which says its encoder, too
+    for name in [name for name in state if not name.startswith(CHECKPOINT_PREFIX)]:
+        del state[name]
+    state.update({name: torch.from_numpy(values) for name, values in network.state.items()})
+    mend = 'Use the version of the package that it was published with'
+    _load_state(model, state, f'{source} does not fit {network.recipe}', mend)
+
+
+def _load_state(model: nn.Module, state: dict[str, torch.Tensor], fault: str, mend: str) -> None:
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         reasons = [line.strip() for line in str(error).splitlines()[1:3]]
-        raise ValueError(
-            f'{path} does not fit the config: {" ".join(reasons)[:300]} Name the config that it '
-            'was trained with'
-        ) from error
-    meta = checkpoint.get('meta')
-    return meta if isinstance(meta, dict) else {}
+        raise ValueError(f'{fault}: {" ".join(reasons)[:300]} {mend}') from error
 
 
 def _labels(

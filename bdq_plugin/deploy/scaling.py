@@ -21,8 +21,10 @@ def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
         width, height: pixels of the result.
 
     Returns:
-        uint8, (height, width) or (height, width, C).
+        uint8, (height, width) or (height, width, C); the frame itself where it has this size.
     """
+    if pixels.shape[:2] == (height, width):
+        return pixels
     if find_spec('cv2') is None:
         return plain_resize(pixels, width, height)
     import cv2

@@ -32,14 +32,20 @@ def save_encoder(
     Raises:
         ValueError: an argument of the encoder that JSON cannot hold.
     """
-    document = {
+    return write_text(path, json.dumps(encoder_document(encoder, metadata), indent=2) + '\n')
+
+
+def encoder_document(
+    encoder: ClipEncoder, metadata: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What an encoder's file holds, JSON-ready."""
+    return {
         'format': FORMAT,
         'version': FORMAT_VERSION,
         **encoder.description(),
         'state': {name: tensor.tolist() for name, tensor in encoder.state_dict().items()},
         'metadata': metadata or {},
     }
-    return write_text(path, json.dumps(document, indent=2) + '\n')
 
 
 def load_encoder(source: str | os.PathLike, /, **overrides: Any) -> ClipEncoder:
@@ -58,7 +64,22 @@ def load_encoder(source: str | os.PathLike, /, **overrides: Any) -> ClipEncoder:
         >>> load_encoder('bdq_hard_ixmas_take3').quantize.range
         'fixed'
     """
-    document = read_trained(source)
+    encoder = build_described(read_trained(source), os.fspath(source), **overrides)
+    encoder.source = os.fspath(source)
+    return encoder
+
+
+def build_described(document: dict[str, Any], source: str, /, **overrides: Any) -> ClipEncoder:
+    """Build the encoder that :func:`read_trained`'s document describes.
+
+    Args:
+        document: ``type``, ``config`` and ``state``; ``module`` of an encoder of one's own.
+        source: where it is from, for messages.
+        **overrides: see :func:`load_encoder`.
+
+    Raises:
+        ValueError: see :func:`load_encoder`.
+    """
     if document['type'] is None:
         raise ValueError(
             f'{source} holds numbers, not the encoder they belong to (an older version wrote it): '
@@ -73,8 +94,7 @@ def load_encoder(source: str | os.PathLike, /, **overrides: Any) -> ClipEncoder:
     encoder = build_encoder(document['type'], **{**document['config'], **overrides})
     # Of these the numbers follow from what was named.
     kept = {name for key in overrides for name in encoder.initial.get(key, ())}
-    load_state(encoder, document['state'], str(source), kept)
-    encoder.source = os.fspath(source)
+    load_state(encoder, document['state'], source, kept)
     encoder.overrides = tuple(name for name in overrides if name not in encoder.unrecorded)
     return encoder
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import harness, packing, rates, run, streaming, writing
+from benchmarks import harness, packing, rates, run, starting, streaming, writing
 
 
 def test_targets_were_met_where_the_results_come_from():
@@ -56,3 +56,17 @@ def test_rates_of_three_real_clips(real_data, tmp_path, monkeypatch):
     monkeypatch.setattr(rates, 'ENCODERS', tuple(drawn))
     again = rates.study(quick=True, folder=folder)['rows']
     assert len(again) == 3 and {row['encoder']: row['kbit_s'] for row in again} == drawn
+
+
+def test_starting_runs_and_its_table_is_whole():
+    document = starting.study(quick=True)
+    assert {row['caches'] for row in document['rows']} == {'empty', 'warm'}
+    assert all(min(row['processor_s'], row['clock_s']) > 0 for row in document['rows'])
+    assert starting.table(document).count('\n| numba, no C compiler |') == 2
+
+
+def test_the_first_frame_comes_within_a_second():
+    """On a machine that is idle otherwise: of the processor, where the results come from."""
+    results = json.loads((harness.RESULTS / 'starting.json').read_text())
+    sized = [row for row in results['rows'] if 'full size' not in row['case']]
+    assert len(sized) == 4 and all(row['processor_s'] <= 1 for row in sized)

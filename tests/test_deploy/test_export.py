@@ -1,16 +1,30 @@
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from bdq_plugin.deploy import StreamingEncoder, encode_clip
-from bdq_plugin.deploy.export import OPSET, FrameStep, SoftClip, export_encoder, export_program
+from bdq_plugin.deploy.export import (
+    OPSET,
+    FrameStep,
+    SoftClip,
+    export_encoder,
+    export_network,
+    export_program,
+)
+from bdq_plugin.deploy.recognition import ActionRecognizer
 from bdq_plugin.deploy.streaming import draw_noise
 from bdq_plugin.encoders import BDQEncoder, build_encoder, load_state, save_encoder
 from bdq_plugin.geometry import Path
+from bdq_plugin.network_file import network_names
 from bdq_plugin.video.source import VideoSource
 from tests.test_deploy.conftest import moving_frames
+from tests.test_deploy.test_recognize import stage_two
 from tools import export as export_tool
 
 onnx = pytest.importorskip('onnx', reason='onnx is an extra: pip install onnx onnxscript')
@@ -219,3 +233,60 @@ def test_mistakes(tmp_path, encoder, encoder_file, capsys):
     path = save_encoder(build_encoder('bd'), tmp_path / 'bd.json')
     assert export_tool.main([str(path), str(tmp_path / 'x.pt2')]) == 1
     assert 'can run as a stream' in capsys.readouterr().err
+
+
+WITHOUT_TORCH = """
+import json, sys
+class Refuse:
+    def find_spec(self, name, *rest):
+        if name.partition('.')[0] in ('torch', 'mmengine', 'mmaction', 'mmcv', 'bdq_plugin'):
+            raise ImportError(name)
+sys.meta_path.insert(0, Refuse())
+import numpy, onnxruntime
+session = onnxruntime.InferenceSession(sys.argv[1], providers=['CPUExecutionProvider'])
+told = session.get_modelmeta().custom_metadata_map
+clips = numpy.load(sys.argv[2])
+scores = [session.run(None, dict(frames=clips[name]))[0].tolist() for name in clips.files]
+assert not {'torch', 'bdq_plugin'} & set(sys.modules)
+print(json.dumps([json.loads(told['classes']), told['interval'], scores]))
+"""
+
+
+def test_encoder_and_network_without_torch(tmp_path, real_data, capsys):
+    """One file, of frames of any size; its scores are those of tools/recognize.py."""
+    (name, *_) = network_names()
+    model = tmp_path / 'actions.onnx'
+    assert export_tool.main([f'zoo:{name}', str(model)]) == 0
+    recognizer = ActionRecognizer(f'zoo:{name}')
+    clips, expected = {}, []
+    sources = sorted((real_data / 'ixmas' / 'original_samples').glob('*.avi'))
+    for path in sources:
+        with VideoSource(path) as source:
+            frames = np.stack([frame.pixels for frame in source])[: recognizer.window]
+        clips[path.stem] = frames.reshape(*frames.shape[:3], -1)[:: recognizer.interval, ..., :1]
+        expected.append(next(recognizer.on_frames(list(frames))).scores)
+    wide = moving_frames(recognizer.window, 48, 80)[..., 0]
+    clips['wide'] = wide[:: recognizer.interval, ..., None]
+    expected.append(next(recognizer.on_frames(list(wide))).scores)
+    np.savez(tmp_path / 'clips.npz', **clips)
+    command = [sys.executable, '-c', WITHOUT_TORCH, str(model), str(tmp_path / 'clips.npz')]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={})
+    assert done.returncode == 0, done.stderr
+    classes, interval, scores = json.loads(done.stdout)
+    assert classes == recognizer.labels and interval == str(recognizer.interval) == '3'
+    assert len({int(np.argmax(row)) for row in expected}) > 1, 'clips must differ'
+    assert np.allclose(scores, expected, atol=1e-5)
+
+
+def test_what_cannot_be_exported_with_its_network(tmp_path, capsys):
+    (name, *_) = network_names()
+    for arguments, told in [
+        (['bdq_form.h'], 'an export ends in one of .onnx, .pt2'),
+        (['x.onnx', '--form', 'clip'], '--form is of an encoder'),
+        (['nowhere/x.onnx'], 'no folder'),
+    ]:
+        path = str(tmp_path / arguments[0])
+        assert export_tool.main([f'zoo:{name}', path, *arguments[1:]]) == 1
+        assert told in capsys.readouterr().err
+    with pytest.raises(ValueError, match='drawn outside of a graph'):
+        export_network(ActionRecognizer(stage_two('blocks_noise')), tmp_path / 'x.onnx')
