@@ -115,9 +115,12 @@ def test_real_kth_videos_train_and_test(real_data, tmp_path):
 
 def test_real_ixmas_learns(ixmas_annotation, ixmas_raw, tmp_path):
     """The earlier reproductions stopped at 33 % action in clear video: nothing learned."""
-    options = {'ann_file': str(ixmas_annotation), 'data_root': str(ixmas_raw), 'max_epochs': 5}
+    options = {'ann_file': str(ixmas_annotation), 'data_root': str(ixmas_raw), 'max_epochs': 4}
     name = str(REPOSITORY / 'configs/no_encoder_ixmas_cpu.py')
-    metrics = train(load_config(name, options=options, work_dir=str(tmp_path)))
+    cfg = load_config(name, options=options, work_dir=str(tmp_path))
+    # What validates is what tests: it need not be decoded twice.
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    metrics = train(cfg)
     assert metrics['action/top1'] > 0.45
     assert metrics['privacy/frame_top1'] > 0.15
 
