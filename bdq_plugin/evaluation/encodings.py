@@ -35,12 +35,16 @@ class Sampling:
         encodings: encodings of each training clip where another start or draw gives another code.
         draws: encodings of a test clip by an encoder that draws: the first left the camera, all of
             them are what someone has who can have the clip encoded again.
+        shift: pixels that clear frames are moved by at most, along each axis, for all encodings of
+            a training clip but the first: what someone can do who has clear video of the people.
+            The code of a coarse grid hangs on where the grid falls.
     """
 
     kind: str = 'consecutive'
     frames: int = 16
     encodings: int = 6
     draws: int = 4
+    shift: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in ('consecutive', 'spread'):
@@ -48,6 +52,8 @@ class Sampling:
         for name in ('frames', 'encodings', 'draws'):
             if getattr(self, name) < 1:
                 raise ValueError(f'sampling: {name} must be 1 or more, got {getattr(self, name)}')
+        if self.shift < 0:
+            raise ValueError(f'sampling: shift must be 0 or more, got {self.shift}')
 
     def choose(self, clip_CTHW: Tensor, phase: float) -> Tensor:
         """The frames of one encoding; ``phase`` in [0, 1) moves those that are spread."""
@@ -97,12 +103,23 @@ def encode(
             sampling.choose(encodings[0], phase)
             for encodings, phase in zip(clips.clear, phases, strict=True)
         ]
+        if k and training and sampling.shift:
+            steps = rng.integers(-sampling.shift, sampling.shift + 1, (len(clips), 2))
+            frames = [moved(clip, *step) for clip, step in zip(frames, steps, strict=True)]
         with _drawn_from(1_000_003 * seed + 2 * k + training):
             values.append(_encode_all(frames, clips.persons, preprocessor, seed + k))
         clear.append(frames)
     return replace(
         clips, values=tuple(zip(*values, strict=True)), clear=tuple(zip(*clear, strict=True))
     )
+
+
+def moved(clip_CTHW: Tensor, down: int, right: int) -> Tensor:
+    """Frames moved by whole pixels; what comes in is the border's pixels again."""
+    height, width = clip_CTHW.shape[-2:]
+    rows = (torch.arange(height) - down).clamp(0, height - 1)
+    columns = (torch.arange(width) - right).clamp(0, width - 1)
+    return clip_CTHW[..., rows[:, None], columns]
 
 
 @torch.no_grad()
@@ -168,7 +185,8 @@ def _drawn_from(seed: int) -> Iterator[None]:
 
 def _count(sampling: Sampling, random: bool, training: bool) -> int:
     if training:
-        return sampling.encodings if random or sampling.kind == 'spread' else 1
+        differ = random or sampling.kind == 'spread' or sampling.shift > 0
+        return sampling.encodings if differ else 1
     return sampling.draws if random else 1
 
 

@@ -5,13 +5,14 @@ from .inversion import InversionAttacker
 from .networks import ClipAttacker, FrameAttacker, LinearProbe, NetworkAttacker
 from .pretrained import PretrainedAttacker
 from .sequences import RecurrentAttacker, SequenceAttacker, TransformerAttacker
-from .templates import TemplateAttacker
+from .templates import CellAttacker, TemplateAttacker
 from .texture import TextureAttacker
 
 __all__ = [
     'ATTACKERS',
     'Answer',
     'Attacker',
+    'CellAttacker',
     'ClipAttacker',
     'Fit',
     'FrameAttacker',

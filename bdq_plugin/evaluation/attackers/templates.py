@@ -14,6 +14,7 @@ from ...progress import track
 from ..clips import Clips, leave_one_unit_out
 from ..ensemble import combine, fit_weights, held_out_loss
 from .base import ATTACKERS, Answer, Attacker, Fit
+from .cell_features import describe_cells
 from .template_features import describe_clip
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class TemplateAttacker(Attacker):
     in all their encodings; an answer is the mean over the mirrored pair.
 
     Args:
-        families: names of :func:`~.template_features.describe_clip`; None for all.
+        families: names of those that :meth:`describe_one` gives; None for all.
         max_frames: frames of a clip that are looked at, spread over it: neighbours show nearly the
             same.
         components: most principal components.
@@ -63,7 +64,7 @@ class TemplateAttacker(Attacker):
         self.components, self.shrinkages = components, tuple(shrinkages)
 
     def check(self, clips: Clips) -> None:
-        known = describe_clip(clips.values[0][0][:, :2], 1.0)
+        known = self.describe_one(clips.values[0][0][:, :2], 1.0)
         unknown = sorted(set(self.families or ()) - known.keys())
         if unknown:
             raise ValueError(
@@ -131,7 +132,8 @@ class TemplateAttacker(Attacker):
 
         The last clips' are kept: several attackers and controls ask for the same ones.
         """
-        settings = (self.max_frames, self.families and tuple(self.families), self._scale)
+        families = self.families and tuple(self.families)
+        settings = (type(self), self.max_frames, families, self._scale)
         for values, kept, found in _DESCRIBED:
             if values is clips.values and kept == settings:
                 return found
@@ -141,7 +143,7 @@ class TemplateAttacker(Attacker):
             for e, value in enumerate(clips.values[n]):
                 x_CTHW = spread_frames(value, self.max_frames)
                 for mirrored in (0, 1):
-                    parts = describe_clip(x_CTHW.flip(-1) if mirrored else x_CTHW, self._scale)
+                    parts = self.describe_one(x_CTHW.flip(-1) if mirrored else x_CTHW, self._scale)
                     for name in self.families or parts:
                         if name not in found:
                             shape = (len(clips), views, len(parts[name]))
@@ -149,6 +151,10 @@ class TemplateAttacker(Attacker):
                         found[name][n, 2 * e + mirrored] = parts[name].numpy()
         _DESCRIBED.append((clips.values, settings, found))
         return found
+
+    def describe_one(self, x_CTHW: Tensor, scale: float) -> dict[str, Tensor]:
+        """Families of a clip; see :func:`~.template_features.describe_clip`."""
+        return describe_clip(x_CTHW, scale)
 
     def _learn(
         self, x_NVD: np.ndarray, truth: np.ndarray, shrinkages: Sequence[float] | None = None
@@ -164,6 +170,14 @@ class TemplateAttacker(Attacker):
             seed=self.seed,
             num_outputs=self.num_outputs,
         )
+
+
+@ATTACKERS.register_module()
+class CellAttacker(TemplateAttacker):
+    """Looks at the cells of coarse codes too, see :func:`~.cell_features.describe_cells`."""
+
+    def describe_one(self, x_CTHW: Tensor, scale: float) -> dict[str, Tensor]:
+        return {**super().describe_one(x_CTHW, scale), **describe_cells(x_CTHW, scale)}
 
 
 def accuracy(scores_NK: np.ndarray, truth: np.ndarray) -> float:
