@@ -14,6 +14,13 @@ from .tables import estimate_cell, percent
 # stand here are an error, so that none is left out by oversight.
 ENCODERS = (
     'pass_through',
+    'blur_weak',
+    'blur_strong',
+    'pixelate_4',
+    'pixelate_16',
+    'ryoo_16',
+    'ryoo_32',
+    'ryoo_64',
     'd_untrained',
     'bdq_untrained',
     'bdq_ixmas_take3',
@@ -67,7 +74,7 @@ def headlines(rows: Sequence[PooledResult]) -> list[Headline]:
     """One for each form of each encoder: more folds count before a higher figure.
 
     Args:
-        rows: of one data set and protocol, of any panels.
+        rows: of the same test clips, of any panels.
     """
     groups: dict[tuple[str, str], list[PooledResult]] = {}
     for row in rows:

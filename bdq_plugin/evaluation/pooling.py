@@ -35,6 +35,8 @@ from .statistics.accumulation import SIZES
 Result = dict[str, Any]
 
 CLEAR = 'pass_through'
+# Behind a data config's name: the same test clips, to attackers who learn from moved clips as well.
+MOVED = '_moved'
 CAVEAT = (
     'The maximum over the panel on the test clips: picking the best attacker by its test figure '
     'errs upwards for this panel, and a better attacker than these may recognise more.'
@@ -239,6 +241,11 @@ def pool(results: Sequence[Result]) -> list[PooledResult]:
     rows = [_pool_group(key, group) for key, group in groups.items()]
     clear = {(key[0], key[1], key[4]): group for key, group in groups.items() if key[2] == CLEAR}
     return [_with_controls(row, clear.get((row.data, row.protocol, row.panel), [])) for row in rows]
+
+
+def of_test_clips(rows: Sequence[PooledResult], data: str, protocol: str) -> list[PooledResult]:
+    """Rows of the test clips of ``data``: those of ``DATA_moved`` are the same."""
+    return [row for row in rows if (row.data.removesuffix(MOVED), row.protocol) == (data, protocol)]
 
 
 def _with_controls(row: PooledResult, clear: list[Result]) -> PooledResult:

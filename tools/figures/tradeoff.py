@@ -8,7 +8,7 @@ Example:
 import argparse
 import sys
 
-from bdq_plugin.evaluation.pooling import pool
+from bdq_plugin.evaluation.pooling import of_test_clips, pool
 from bdq_plugin.evaluation.results import read_results
 from bdq_plugin.visualization import save_figure, tradeoff
 
@@ -27,9 +27,8 @@ def main(argv: list[str] | None = None) -> None:
     try:
         rows = [
             row
-            for row in pool(read_results(args.results))
-            if (row.data, row.protocol) == (args.data, args.protocol)
-            and args.panel in (None, row.panel)
+            for row in of_test_clips(pool(read_results(args.results)), args.data, args.protocol)
+            if args.panel in (None, row.panel)
             and (args.encoders is None or row.encoder in args.encoders)
         ]
         print(save_figure(tradeoff(rows), args.out))
