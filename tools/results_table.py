@@ -30,7 +30,7 @@ from pathlib import Path
 from bdq_plugin import markdown
 from bdq_plugin.evaluation.learning_curve_study import learning_curve_table
 from bdq_plugin.evaluation.overview import overview_table
-from bdq_plugin.evaluation.pooling import PooledResult, of_test_clips, pool
+from bdq_plugin.evaluation.pooling import PooledResult, audited_on, pool
 from bdq_plugin.evaluation.results import read_results
 from bdq_plugin.evaluation.run_tables import runs_table
 from bdq_plugin.evaluation.studies import read_studies
@@ -101,7 +101,7 @@ def makers_of(args: argparse.Namespace) -> dict[str, Callable[[str], object]]:
 
     @cache
     def rows() -> list[PooledResult]:
-        return of_test_clips(pool(read_results(args.results)), *wanted)
+        return [row for row in pool(read_results(args.results)) if audited_on(row) == wanted]
 
     def table(name: str) -> str:
         if name == 'runs':

@@ -243,9 +243,9 @@ def pool(results: Sequence[Result]) -> list[PooledResult]:
     return [_with_controls(row, clear.get((row.data, row.protocol, row.panel), [])) for row in rows]
 
 
-def of_test_clips(rows: Sequence[PooledResult], data: str, protocol: str) -> list[PooledResult]:
-    """Rows of the test clips of ``data``: those of ``DATA_moved`` are the same."""
-    return [row for row in rows if (row.data.removesuffix(MOVED), row.protocol) == (data, protocol)]
+def audited_on(row: PooledResult) -> tuple[str, str]:
+    """Data set and protocol of a row's test clips; ``DATA_moved`` has those of ``DATA``."""
+    return row.data.removesuffix(MOVED), row.protocol
 
 
 def _with_controls(row: PooledResult, clear: list[Result]) -> PooledResult:

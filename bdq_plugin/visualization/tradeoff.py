@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 
 from ..evaluation.overview import LINKED, Floor, Headline, floor_of, headlines, linked
 from ..evaluation.pareto import pareto_front
-from ..evaluation.pooling import Pooled, PooledResult
+from ..evaluation.pooling import Pooled, PooledResult, audited_on
 from ..evaluation.statistics import Accumulation, Estimate
 from .style import COLORS, NEUTRAL, look
 
@@ -48,7 +48,7 @@ def tradeoff(rows: Sequence[PooledResult]) -> Figure:
     """
     if not rows:
         raise ValueError('no audit result: run tools/audit.py first')
-    kinds = {(row.data, row.protocol) for row in rows}
+    kinds = {audited_on(row) for row in rows}
     if len(kinds) > 1:
         raise ValueError(f'one figure shows one data set and protocol, got {sorted(kinds)}')
     if len({row.leakage.figure for row in rows}) > 1:
@@ -127,8 +127,9 @@ def _frame(person: Axes, action: Axes, shown: Sequence[Headline], floor: Floor |
     for axis in (person, action):
         axis.grid(visible=False, axis='y')
         axis.tick_params(axis='y', length=0)
+    data, protocol = audited_on(first)
     panels = ', '.join(dict.fromkeys(row.panel for row, _ in shown))
-    person.figure.suptitle(f'{first.data}, protocol {first.protocol}, panel {panels}', fontsize=9)
+    person.figure.suptitle(f'{data}, protocol {protocol}, panel {panels}', fontsize=9)
     person.set_title('← more private', loc='left')
     action.set_title('more useful →', loc='right')
 

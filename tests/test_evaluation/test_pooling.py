@@ -2,8 +2,9 @@
 
 import pytest
 
+from bdq_plugin.evaluation.overview import headlines
 from bdq_plugin.evaluation.pareto import contenders
-from bdq_plugin.evaluation.pooling import pool
+from bdq_plugin.evaluation.pooling import audited_on, pool
 
 from ..audit_data import made_result
 
@@ -90,3 +91,13 @@ def test_controls_are_pooled_over_their_tries() -> None:
     results[1]['controls'] = dict(border=results[0]['controls']['border'] * 2)
     (row,) = pool(results)
     assert row.controls['border'].value == pytest.approx(0.3)
+
+
+def test_of_attackers_who_learn_from_moved_clips_the_strongest_counts() -> None:
+    """They meet the same test clips, so they stand beside the others; and one row is left."""
+    moved = made_result(9)
+    moved['cell'].update(data='ixmas_moved', panel='cells')
+    rows = pool([made_result(4), moved])
+    assert len({audited_on(row) for row in rows}) == 1
+    (headline,) = headlines(rows)
+    assert headline.row.panel == 'cells' and headline.row.leakage.value > 0.4

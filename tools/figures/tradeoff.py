@@ -8,7 +8,7 @@ Example:
 import argparse
 import sys
 
-from bdq_plugin.evaluation.pooling import of_test_clips, pool
+from bdq_plugin.evaluation.pooling import audited_on, pool
 from bdq_plugin.evaluation.results import read_results
 from bdq_plugin.visualization import save_figure, tradeoff
 
@@ -27,8 +27,9 @@ def main(argv: list[str] | None = None) -> None:
     try:
         rows = [
             row
-            for row in of_test_clips(pool(read_results(args.results)), args.data, args.protocol)
-            if args.panel in (None, row.panel)
+            for row in pool(read_results(args.results))
+            if audited_on(row) == (args.data, args.protocol)
+            and args.panel in (None, row.panel)
             and (args.encoders is None or row.encoder in args.encoders)
         ]
         print(save_figure(tradeoff(rows), args.out))
