@@ -287,8 +287,10 @@ def test_a_broker_that_is_gone_and_comes_back(broker):
         broker.wait_for('hall/available', lambda text: text == 'online')
         broker.wait_for('hall', lambda text: json.loads(text)['label'] == 'fall')
     texts = [json.loads(text) for topic, text, _ in heard if topic == 'hall/events']
-    order = [(text['event'], text['label']) for text in texts][:3]
-    assert order == [('end', 'fall'), ('begin', 'walk'), ('end', 'walk')]
+    order = [(text['event'], text['label']) for text in texts]
+    # What the broker had told others, but not yet acknowledged, comes again: at least once (QoS 1).
+    again = order[:1] == [('begin', 'fall')]
+    assert order[again : again + 3] == [('end', 'fall'), ('begin', 'walk'), ('end', 'walk')]
     broker.wait_for('hall/available', lambda text: text == 'offline')
     assert sum('is gone' in text for text in said) == 2
 
