@@ -9,13 +9,14 @@ Names carry their dimensions: T frames, H rows, W columns.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .template_features import COARSE, REGIONS, histogram, pool
+from .template_features import COARSE, FINE, REGIONS, histogram, pool
 
 # Less than this, in units of the clips' scale, is rest.
 _REST = 0.3
@@ -23,8 +24,11 @@ KERNELS = 300
 
 
 def describe_cells(x_CTHW: Tensor, scale: float) -> dict[str, Tensor]:
-    """All families of one clip; see :func:`~.template_features.describe_clip`."""
-    x_THW = x_CTHW.float().mean(0) / scale
+    """All families of one clip; see :func:`~.template_features.describe_clip`.
+
+    What has more cells than :data:`~.template_features.FINE` is averaged to so many.
+    """
+    x_THW = coarse(x_CTHW.float().mean(0) / scale)
     centred_THW = centred(x_THW)
     return {
         'transitions': transitions(x_THW),
@@ -36,6 +40,15 @@ def describe_cells(x_CTHW: Tensor, scale: float) -> dict[str, Tensor]:
         'centred_neighbours': neighbours(centred_THW),
         'kernels_of_cells': random_kernels(x_THW),
     }
+
+
+def coarse(x_THW: Tensor) -> Tensor:
+    """The clip on a grid of 16 x 12, turned for wide frames, or on its own where that is less."""
+    height, width = x_THW.shape[1:]
+    if height * width <= math.prod(FINE):
+        return x_THW
+    rows, columns = FINE if height >= width else FINE[::-1]
+    return pool(x_THW, FINE).view(-1, rows, columns)
 
 
 def signs(x_THW: Tensor) -> Tensor:

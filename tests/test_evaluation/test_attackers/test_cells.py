@@ -12,6 +12,7 @@ from bdq_plugin.encoders import build_encoder
 from bdq_plugin.evaluation.attackers import ATTACKERS
 from bdq_plugin.evaluation.attackers.cell_features import (
     centred,
+    coarse,
     courses,
     describe_cells,
     neighbours,
@@ -54,6 +55,9 @@ def test_families_of_cells():
     assert neighbours(x_THW).shape == (2 * 9 * 48,)
     middle = centred(x_THW).abs().sum(0).nonzero().tolist()
     assert middle in ([[3, 2]], [[4, 2]], [[4, 3]], [[3, 3]])
+    large = torch.rand(4, 48, 64)
+    assert coarse(large).shape == (4, 12, 16) and coarse(x_THW) is x_THW
+    assert torch.allclose(coarse(large)[0, 1, 2], large[0, 4:8, 8:12].mean())
     one, two = describe_cells(torch.zeros(1, 1, 8, 6), 1.0), describe_cells(x_THW[None], 1.0)
     assert {k: v.shape for k, v in one.items()} == {k: v.shape for k, v in two.items()}
     assert all(v.isfinite().all() for v in one.values()), 'a clip of one frame'
