@@ -15,7 +15,7 @@ def test_unknown_classes_and_weights_of_another_architecture_are_named(
     make_clips, tmp_path
 ) -> None:
     clips = make_clips(12)
-    with pytest.raises(ValueError, match="no attacker 'Nobody': choose one of ClipAttacker"):
+    with pytest.raises(ValueError, match="no attacker 'Nobody': choose one of CellAttacker"):
         check_panel(dict(mine=dict(type='Nobody')), OUTPUTS, clips)
     torch.save(dict(weight=torch.zeros(3)), tmp_path / 'other.pt')
     wrong = dict(type='PretrainedAttacker', weights=str(tmp_path / 'other.pt'))

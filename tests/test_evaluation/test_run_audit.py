@@ -143,7 +143,7 @@ def test_shipped_panels_and_data() -> None:
     assert load_data('ixmas').sampling.kind == 'consecutive'
     assert load_data('ixmas_spread').sampling.frames == 16
     assert load_data('kth', data_root='/x').dataset['data_prefix'] == dict(video='/x')
-    with pytest.raises(FileNotFoundError, match='choose one of full, motion, quick, r50'):
+    with pytest.raises(FileNotFoundError, match='choose one of cells, full, motion'):
         load_panel('slow')
 
 

@@ -32,6 +32,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -162,15 +163,18 @@ def _mirrored(encoder: StreamingEncoder, frame: np.ndarray) -> np.ndarray:
 
 
 def _without_difference(encoder: StreamingEncoder, frame: np.ndarray) -> np.ndarray | None:
-    if encoder._previous is not None:
-        encoder._previous[:] = 127 << 16
-    return ENCODE(encoder, frame)
+    """Of each frame and grey, not of each frame and the one before."""
+    other = StreamingEncoder(encoder.form, compiled=False)
+    ENCODE(other, np.full_like(frame, 127))
+    return ENCODE(other, frame)
 
 
 def _other_thresholds(encoder: StreamingEncoder, frame: np.ndarray) -> np.ndarray | None:
-    encoder._thresholds[:] = np.linspace(-(1 << 22), 1 << 22, len(encoder._thresholds))
-    encoder._kernel = None
-    return ENCODE(encoder, frame)
+    if not hasattr(encoder, 'other'):
+        even = np.linspace(-(1 << 22), 1 << 22, len(encoder.form.thresholds)).astype(int)
+        form = replace(encoder.form, thresholds=tuple(even.tolist()))
+        encoder.other = StreamingEncoder(form, compiled=False)
+    return ENCODE(encoder.other, frame)
 
 
 def _first_frame_too(encoder: StreamingEncoder, frame: np.ndarray) -> np.ndarray:
