@@ -10,13 +10,12 @@ Names carry their dimensions: T frames, H rows, W columns.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .template_features import COARSE, FINE, REGIONS, histogram, pool
+from .template_features import COARSE, FINE, REGIONS, draw_kernels, histogram, pool, turned
 
 # Less than this, in units of the clips' scale, is rest.
 _REST = 0.3
@@ -44,11 +43,10 @@ def describe_cells(x_CTHW: Tensor, scale: float) -> dict[str, Tensor]:
 
 def coarse(x_THW: Tensor) -> Tensor:
     """The clip on a grid of 16 x 12, turned for wide frames, or on its own where that is less."""
-    height, width = x_THW.shape[1:]
-    if height * width <= math.prod(FINE):
+    size = x_THW.shape[1:]
+    if math.prod(size) <= math.prod(FINE):
         return x_THW
-    rows, columns = FINE if height >= width else FINE[::-1]
-    return pool(x_THW, FINE).view(-1, rows, columns)
+    return pool(x_THW, FINE).view(-1, *turned(FINE, size))
 
 
 def signs(x_THW: Tensor) -> Tensor:
@@ -89,7 +87,7 @@ def centred(x_THW: Tensor) -> Tensor:
 
 def random_kernels(x_THW: Tensor) -> Tensor:
     """Share of positive answers of random kernels of 5 frames and 3 x 3 cells in each region."""
-    kernels, biases = _kernels()
+    kernels, biases = draw_kernels(KERNELS, frames=5, seed=1)
     padded = F.pad(_at_least(5, x_THW), (1, 1, 1, 1))
     answers = F.conv3d(padded[None, None], kernels, biases)[0]
     return pool((answers > 0).float().mean(1), REGIONS).flatten()
@@ -104,12 +102,3 @@ def _at_least(frames: int, x_THW: Tensor) -> Tensor:
     """The clip, or where it is shorter, its last frame again."""
     missing = max(0, frames - len(x_THW))
     return torch.cat([x_THW, x_THW[-1:].expand(missing, -1, -1)])
-
-
-@lru_cache(maxsize=1)
-def _kernels() -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    kernels = torch.randn(KERNELS, 1, 5, 3, 3, generator=generator)
-    kernels -= kernels.mean((2, 3, 4), keepdim=True)
-    kernels /= kernels.flatten(1).norm(dim=1).view(-1, 1, 1, 1, 1)
-    return kernels, torch.randn(KERNELS, generator=generator) / 2

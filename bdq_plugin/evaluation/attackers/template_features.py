@@ -72,7 +72,7 @@ def describe_clip(x_CTHW: Tensor, scale: float) -> dict[str, Tensor]:
 
 def pool(x: Tensor, grid: tuple[int, int]) -> Tensor:
     """The mean of each cell of a grid: (..., H, W) to (..., G)."""
-    rows, columns = _turned(grid, x.shape[-2:])
+    rows, columns = turned(grid, x.shape[-2:])
     flat = x.reshape(1, -1, *x.shape[-2:])
     return F.adaptive_avg_pool2d(flat, (rows, columns)).reshape(*x.shape[:-2], rows * columns)
 
@@ -108,7 +108,7 @@ def binary_patterns(x_THW: Tensor) -> Tensor:
 def histogram(codes_THW: Tensor, count: int, grid: tuple[int, int]) -> Tensor:
     """Square root of the share of each of ``count`` codes in each cell of a grid, (G * count,)."""
     height, width = codes_THW.shape[1:]
-    rows, columns = _turned(grid, (height, width))
+    rows, columns = turned(grid, (height, width))
     row = torch.arange(height) * rows // height
     column = torch.arange(width) * columns // width
     cell_HW = row[:, None] * columns + column
@@ -121,7 +121,7 @@ def histogram(codes_THW: Tensor, count: int, grid: tuple[int, int]) -> Tensor:
 
 def random_kernels(x_THW: Tensor) -> Tensor:
     """Share of positive answers of random 3 x 3 x 3 kernels in each region; zero if too short."""
-    kernels, biases = _kernels()
+    kernels, biases = draw_kernels(KERNELS, frames=3, seed=0)
     if min(x_THW.shape) < 3:
         return torch.zeros(KERNELS * REGIONS[0] * REGIONS[1])
     answers = F.conv3d(x_THW[None, None], kernels, biases)[0]
@@ -173,7 +173,8 @@ def _halved(x_THW: Tensor) -> Tensor:
     return F.avg_pool2d(x_THW[None], 2)[0] if min(x_THW.shape[1:]) >= 16 else x_THW
 
 
-def _turned(grid: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+def turned(grid: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """A grid, rows and columns, for frames of a size, (H, W): the other way round for wide ones."""
     return grid if size[0] >= size[1] else grid[::-1]
 
 
@@ -189,10 +190,11 @@ def _uniform_patterns() -> Tensor:
     return torch.tensor(table)
 
 
-@lru_cache(maxsize=1)
-def _kernels() -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    kernels = torch.randn(KERNELS, 1, 3, 3, 3, generator=generator)
+@lru_cache(maxsize=2)
+def draw_kernels(count: int, frames: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Random kernels of mean 0 and length 1, (count, 1, frames, 3, 3); biases (count,)."""
+    generator = torch.Generator().manual_seed(seed)
+    kernels = torch.randn(count, 1, frames, 3, 3, generator=generator)
     kernels -= kernels.mean((2, 3, 4), keepdim=True)
     kernels /= kernels.flatten(1).norm(dim=1).view(-1, 1, 1, 1, 1)
-    return kernels, torch.randn(KERNELS, generator=generator) / 2
+    return kernels, torch.randn(count, generator=generator) / 2
