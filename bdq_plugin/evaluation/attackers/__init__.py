@@ -3,7 +3,7 @@
 from .base import ATTACKERS, Answer, Attacker, Fit
 from .inversion import InversionAttacker
 from .networks import ClipAttacker, FrameAttacker, LinearProbe, NetworkAttacker
-from .pretrained import PretrainedAttacker
+from .pretrained import ImageNetTemplateAttacker, PretrainedAttacker
 from .sequences import RecurrentAttacker, SequenceAttacker, TransformerAttacker
 from .templates import CellAttacker, TemplateAttacker
 from .texture import TextureAttacker
@@ -16,6 +16,7 @@ __all__ = [
     'ClipAttacker',
     'Fit',
     'FrameAttacker',
+    'ImageNetTemplateAttacker',
     'InversionAttacker',
     'LinearProbe',
     'NetworkAttacker',

