@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from bdq_plugin.evaluation.attackers import ATTACKERS, Attacker
+from bdq_plugin.evaluation.attackers.discriminant import learn
 from bdq_plugin.evaluation.statistics import person_interval
 
 from .test_attackers.conftest import PEOPLE
@@ -85,3 +86,15 @@ def test_what_cannot_be_learned_is_said_before(make_clips) -> None:
         build().check(replace(clips, units=('a',) * 12))
     with pytest.raises(ValueError, match='shrinkages must lie in 0 to 1'):
         build(shrinkages=[2])
+
+
+def test_a_feature_that_hardly_varied_in_training_does_not_outvote_the_others() -> None:
+    generator = np.random.default_rng(0)
+    truth = np.arange(60) % PEOPLE
+    x_NVD = generator.normal(size=(60, 1, 8)) + 3 * np.eye(8)[truth][:, None]
+    x_NVD[:, :, 7] = 1e-6 * generator.normal(size=(60, 1))
+    [model] = learn(x_NVD, truth, [0.3], components=8, seed=0, num_outputs=PEOPLE)
+    usual = model(x_NVD)
+    assert (usual.argmax(1) == truth).mean() > 0.9
+    x_NVD[:, :, 7] = 1.0
+    assert np.abs(model(x_NVD) - usual).max() < 20, 'a million deviations are none'

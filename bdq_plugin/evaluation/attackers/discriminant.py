@@ -62,10 +62,14 @@ class Model:
 
     def __init__(self, scaler: StandardScaler, pca: PCA, scorer: Scorer) -> None:
         self.scaler, self.pca, self.scorer = scaler, pca, scorer
+        # No value lies further from the mean of M values than this many of their deviations. A
+        # feature that was all but constant in training would otherwise outvote all the others.
+        self.furthest = scaler.n_samples_seen_**0.5
 
     def __call__(self, x_NVD: np.ndarray) -> np.ndarray:
         clips, views, width = x_NVD.shape
-        z_MP = self.pca.transform(self.scaler.transform(x_NVD.reshape(-1, width)))
+        x_MD = self.scaler.transform(x_NVD.reshape(-1, width))
+        z_MP = self.pca.transform(x_MD.clip(-self.furthest, self.furthest))
         return self.scorer(z_MP).reshape(clips, views, -1).mean(1)
 
 
