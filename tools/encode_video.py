@@ -186,7 +186,10 @@ def main(arguments: list[str] | None = None) -> int:
             print(f'error: {printable(str(error))}', file=sys.stderr)
             return 1
         if stop.is_set():
-            print('stopped; the files hold what was encoded before', file=sys.stderr)
+            held = (
+                'the files hold what was encoded before' if summary.frames else 'nothing is written'
+            )
+            print(f'stopped; {held}', file=sys.stderr)
         return 0
 
 

@@ -254,6 +254,23 @@ def test_stopping_finishes_the_files(
     assert 'stopped' in printed.err and printed_frames(printed.out) == 7
 
 
+def test_stopping_before_the_first_codes_leaves_an_earlier_file(
+    tmp_path, make_video, frames, encoder_file, monkeypatch, capsys
+):
+    source, out = make_video(frames), tmp_path / 'x.bdq'
+    out.write_bytes(b'earlier')
+    real = StreamingEncoder.__call__
+
+    def interrupted(self, frame):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, frame)
+
+    monkeypatch.setattr(StreamingEncoder, '__call__', interrupted)
+    assert encode_video.main([str(encoder_file), str(source), str(out), '--overwrite']) == 0
+    assert 'stopped; nothing is written' in capsys.readouterr().err
+    assert out.read_bytes() == b'earlier' and list(tmp_path.glob('x.bdq*')) == [out]
+
+
 # From the first frame on, the tool's own timer counts, and signals it.
 SIGNALLED = """
 import os, runpy, signal
@@ -276,10 +293,10 @@ def test_every_frame_that_is_counted_is_in_the_files(tmp_path, make_video, encod
     the tool's own processor time, however busy the machine is."""
     start = bare_site(tmp_path / 'site-packages', 'numpy', 'av')
     source = make_video(np.tile(moving_frames(50, 24, 32), (30, 1, 1, 1)))
-    outputs = [tmp_path / 'x.bdq', tmp_path / 'x.mkv']
-    arguments = ['tool', str(encoder_file), str(source), *map(str, outputs), '--overwrite']
     counts = set()
     for delay in (0.001, 0.05):
+        outputs = [tmp_path / f'{delay}.bdq', tmp_path / f'{delay}.mkv']
+        arguments = ['tool', str(encoder_file), str(source), *map(str, outputs)]
         script = (
             f'{start}sys.path.append({str(REPOSITORY)!r})\nsys.argv = {arguments!r}\n'
             f'number, delay = {int(number)}, {delay}\n{SIGNALLED}'
@@ -289,6 +306,10 @@ def test_every_frame_that_is_counted_is_in_the_files(tmp_path, make_video, encod
         )
         printed = done.stdout
         assert done.returncode == 0, done.stderr
+        if 'nothing is written' in done.stderr:  # the signal came before the first codes
+            assert not any(path.exists() for path in outputs) and not printed
+            counts.add(0)
+            continue
         count = printed_frames(printed)
         counts.add(count)
         reader = PackedReader(outputs[0])
