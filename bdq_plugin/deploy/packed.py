@@ -211,11 +211,12 @@ class PackedWriter:
             raw = times + pack_bits(codes, bits_per_code(self.num_levels))
             level = 3 if codes[0].size >= _LARGE_FRAME else 6
             payload = _compress(raw, self.compression, level)
-        self._append(_block(_CHUNK, frames, payload))
-        self.frames += frames
+        # First: what is stopped behind the chunk, and closed then, must not write it again.
         self._times.clear()
+        self.frames += frames
+        self._append(_block(_CHUNK, frames, payload), frames)
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: bytes, frames: int = 0) -> None:
         view = memoryview(data)
         try:
             while view:
@@ -225,6 +226,7 @@ class PackedWriter:
             with suppress(OSError):  # what is no regular file has no length
                 self._file.truncate(self.bytes_written)
             self._file.close()
+            self.frames -= frames
             raise OSError(
                 error.errno,
                 f'{error.strerror}; {self.path} holds the {self.frames} frames encoded so far. '

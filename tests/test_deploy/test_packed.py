@@ -149,6 +149,28 @@ def test_a_file_whose_writer_died_is_valid_up_to_the_last_chunk(tmp_path, encode
     assert reader.complete is False
 
 
+def test_a_writer_that_is_stopped_behind_a_chunk_does_not_write_it_again(
+    tmp_path, encoder_file, monkeypatch
+):
+    codes = codes_of(16, (4, 9, 7, 3))
+    append = PackedWriter._append
+
+    def stopped(self, *data):
+        append(self, *data)
+        monkeypatch.undo()
+        raise MemoryError
+
+    path = tmp_path / 'x.bdq'
+    with (
+        pytest.raises(MemoryError),
+        PackedWriter(path, load_form(encoder_file), codes.shape[1:], chunk_frames=4) as writer,
+    ):
+        monkeypatch.setattr(PackedWriter, '_append', stopped)
+        for i, frame in enumerate(codes):
+            writer.write(frame, 40 * i)
+    assert np.array_equal(PackedReader(path).read(), codes)
+
+
 def test_a_full_disk_leaves_a_valid_file(tmp_path, encoder_file):
     path, codes = tmp_path / 'full.bdq', codes_of(16, (12, 40, 40))
     writer = PackedWriter(path, load_form(encoder_file), (40, 40), chunk_frames=3)
