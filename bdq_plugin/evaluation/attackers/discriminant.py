@@ -20,6 +20,10 @@ from .base import normalized
 Scorer = Callable[[np.ndarray], np.ndarray]
 # Of clips that are all the same, beside features of variance 1.
 _LEAST_VARIANCE = 1e-6
+# Deviations from the mean of training. A feature that was constant there but for rounding may lie
+# millions of them away in another clip, about which training has taught nothing; it would outvote
+# all the others.
+_FURTHEST = 1e3
 
 
 def learn(
@@ -62,14 +66,12 @@ class Model:
 
     def __init__(self, scaler: StandardScaler, pca: PCA, scorer: Scorer) -> None:
         self.scaler, self.pca, self.scorer = scaler, pca, scorer
-        # No value lies further from the mean of M values than this many of their deviations. A
-        # feature that was all but constant in training would otherwise outvote all the others.
-        self.furthest = scaler.n_samples_seen_**0.5
 
     def __call__(self, x_NVD: np.ndarray) -> np.ndarray:
         clips, views, width = x_NVD.shape
         x_MD = self.scaler.transform(x_NVD.reshape(-1, width))
-        z_MP = self.pca.transform(x_MD.clip(-self.furthest, self.furthest))
+        x_MD[np.abs(x_MD) > _FURTHEST] = 0
+        z_MP = self.pca.transform(x_MD)
         return self.scorer(z_MP).reshape(clips, views, -1).mean(1)
 
 
