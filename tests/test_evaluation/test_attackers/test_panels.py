@@ -21,7 +21,14 @@ def clips(channels: int, height: int, width: int) -> Clips:
 
 
 @pytest.mark.parametrize(
-    ('panel', 'shape'), [('quick', (1, 64, 48)), ('full', (1, 64, 48)), ('r50', (3, 64, 48))]
+    ('panel', 'shape'),
+    [
+        ('quick', (1, 64, 48)),
+        ('cells', (1, 64, 48)),
+        ('witnesses', (1, 64, 48)),
+        ('full', (1, 64, 48)),
+        ('r50', (3, 64, 48)),
+    ],
 )
 def test_every_attacker_of_a_panel_can_read_its_clips(
     panel: str, shape: tuple[int, int, int]
@@ -32,5 +39,5 @@ def test_every_attacker_of_a_panel_can_read_its_clips(
         if ATTACKERS.get(attacker['type']).missing(attacker) is None:
             ATTACKERS.build(dict(attacker, num_outputs=10)).check(clips(*shape))
             checked.append(name)
-    left_out = {'pretrained'} if panel == 'full' else set()
+    left_out = {'imagenet', 'pretrained'} if panel == 'full' else set()
     assert set(checked) == set(config) - left_out
