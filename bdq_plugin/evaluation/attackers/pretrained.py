@@ -152,7 +152,7 @@ def _given_weights(weights: str | None) -> dict[str, Tensor]:
         raise ValueError(_missing_weights(None))
     if not Path(weights).is_file():
         raise FileNotFoundError(
-            f'no weights {weights}: docs/audit.md has the commands that fetch those of MobileNetV2, '
+            f'no weights {weights}: docs/audit.md has the commands that fetch MobileNetV2, '
             'or name another file (weights=PATH)'
         )
     return mobilenet_v2_weights(weights)
