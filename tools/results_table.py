@@ -6,6 +6,7 @@ They stand between ``<!-- KIND:NAME -->`` and ``<!-- /KIND -->``:
 ``table:NAME``       ``overview`` (README's), ``runs`` (of ``tools/reproduce_ixmas_cpu.sh``),
                      ``verification``
                      (``tools/verify.py``), ``learning_curve`` (``tools/learning_curve.py``),
+                     ``conditions`` (audits of ``DATA_CONDITION``),
                      ``audit`` or a comparison of ``tools/compare.py``, these two also with
                      ``_attackers``, ``_controls`` or ``_differences`` behind it
 ``benchmark:STUDY``  a study of ``python -m benchmarks.run``
@@ -28,6 +29,7 @@ from functools import cache
 from pathlib import Path
 
 from bdq_plugin import markdown
+from bdq_plugin.evaluation.condition_tables import conditions_table
 from bdq_plugin.evaluation.learning_curve_study import learning_curve_table
 from bdq_plugin.evaluation.overview import overview_table
 from bdq_plugin.evaluation.pooling import PooledResult, audited_on, pool
@@ -100,12 +102,18 @@ def makers_of(args: argparse.Namespace) -> dict[str, Callable[[str], object]]:
     wanted = (args.data, args.protocol)
 
     @cache
+    def every() -> list[PooledResult]:
+        return pool(read_results(args.results))
+
+    @cache
     def rows() -> list[PooledResult]:
-        return [row for row in pool(read_results(args.results)) if audited_on(row) == wanted]
+        return [row for row in every() if audited_on(row) == wanted]
 
     def table(name: str) -> str:
         if name == 'runs':
             return runs_table(args.runs)
+        if name == 'conditions':
+            return conditions_table(every(), *wanted)
         if name == 'overview':
             return overview_table(rows(), kbit_s(args.rates))
         if name in STUDIES:

@@ -3,6 +3,7 @@
 from ..video.container import VideoError
 from ..video.reader import count_frames, open_video
 from .clips import SubjectVideoDataset
+from .conditions import CompressFrames, DropFrames, FlickerLight, ShakeCamera, StepBack
 from .ipn import IPNDataset
 from .ixmas import IXMASDataset, parse_ixmas_name
 from .kth import KTHDataset, parse_kth_name, read_kth_index
@@ -23,6 +24,9 @@ __all__ = [
     'PROTOCOLS',
     'ClipDecode',
     'ClipInit',
+    'CompressFrames',
+    'DropFrames',
+    'FlickerLight',
     'GreyToRGB',
     'IPNDataset',
     'IXMASDataset',
@@ -32,6 +36,8 @@ __all__ = [
     'ProtocolAudit',
     'RandomShift',
     'SBUDataset',
+    'ShakeCamera',
+    'StepBack',
     'StillInit',
     'SubjectVideoDataset',
     'ToGray',

@@ -93,6 +93,8 @@ def load_data(name: str, data_root: str | None = None, ann_file: str | None = No
     """
     config, stem = _read_config(name, CONFIGS / 'data', 'data set', ('dataset', 'mean', 'std'))
     dataset = config.dataset.to_dict()
+    if 'conditions' in config:
+        dataset['pipeline'] = _under(list(config.conditions), dataset['pipeline'], stem)
     if data_root is not None:
         dataset['data_prefix'] = dict(video=data_root)
     if ann_file is not None:
@@ -108,6 +110,14 @@ def load_data(name: str, data_root: str | None = None, ann_file: str | None = No
         )
     except TypeError as error:
         raise ValueError(f'{name}: sampling={sampling}: {error}') from error
+
+
+def _under(conditions: list[Any], pipeline: list[dict[str, Any]], stem: str) -> list[Any]:
+    """The pipeline with these transforms (:mod:`bdq_plugin.datasets.conditions`) on its frames."""
+    for place, part in enumerate(pipeline, 1):
+        if part['type'] == 'ClipDecode':
+            return pipeline[:place] + [dict(each) for each in conditions] + pipeline[place:]
+    raise ValueError(f'{stem}: conditions stand behind ClipDecode, which its pipeline lacks')
 
 
 def load_panel(name: str, overrides: dict[str, Any] | None = None) -> Panel:

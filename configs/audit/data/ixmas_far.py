@@ -1,0 +1,3 @@
+# IXMAS under a condition. People at twice the distance.
+_base_ = 'ixmas.py'
+conditions = [dict(type='StepBack', scale=0.5)]
