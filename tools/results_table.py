@@ -8,7 +8,7 @@ They stand between ``<!-- KIND:NAME -->`` and ``<!-- /KIND -->``:
                      (``tools/verify.py``), ``learning_curve`` (``tools/learning_curve.py``),
                      ``randomized_response`` (``tools/randomized_response.py``),
                      ``audit`` or a comparison of ``tools/compare.py``, these two also with
-                     ``_attackers``, ``_controls`` or ``_differences`` behind it
+                     ``_attackers``, ``_controls``, ``_recognition`` or ``_differences`` behind it
 ``benchmark:STUDY``  a study of ``python -m benchmarks.run``
 ``network:NAME``     what a network of the zoo says of itself
 ``stress:FILE.KEY``  a figure of ``results/stress/FILE.json``

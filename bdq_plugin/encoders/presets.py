@@ -22,8 +22,8 @@ _SIGN = dict(sigma=3.0, mode='hard', range='fixed', range_limit=1.5)
 # Three levels of the mean difference of blocks of 8 x 8 pixels: little of how a person looks.
 _BLOCKS = dict(blur=False, block=8, num_levels=3, dead_zone=0.03, mode='hard', range='fixed')
 _NOISE = dict(dither=0.015)
-# Events of blocks, nearly half of them false: of a grey clip of 48 x 64 pixels, three seconds long at
-# three frames a second, they tell less than a bit of anything (tools/certify.py).
+# Events of blocks, nearly half of them false: three seconds of grey frames of 48 x 64 pixels, three
+# frames a second, tell less than a bit of anything (tools/certify.py).
 _CERTIFIED = dict(_BLOCKS, num_levels=2, flip=0.475)
 # By up to a quarter along each axis, and 6 of 48 pixels; the warp by up to 2 of them.
 _GEOMETRY = dict(geometric_dither=dict(stretch=0.25, shift=0.125, mirror=True, warp=0.04))
