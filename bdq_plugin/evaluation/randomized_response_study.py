@@ -36,7 +36,8 @@ from .studies import Arrays, Measure
 from .tables import percent
 
 KIND = 'randomized_response'
-FLIPS = (0.0, 0.1, 0.25, 0.375, 0.45, 0.475)
+# At a half codes are a coin: whatever is found there is told by the length of the clips.
+FLIPS = (0.0, 0.1, 0.25, 0.375, 0.45, 0.475, 0.5)
 LINKED = 12
 TARGETS = ('identity', 'action')
 
