@@ -208,8 +208,9 @@ def randomized_response_table(documents: Sequence[dict[str, Any]]) -> str:
         'In %, measured by the template attacker that learns from fresh draws, with 95 % intervals '
         'by resampling people and their performances; at most: what no attacker and no recogniser '
         f'can exceed on average, of {first["people"]} people and {first["actions"]} actions that '
-        'are equally likely. Replaced: codes for which another level is sent. EER: where all codes '
-        f'of the longest clip differ. Folds: {", ".join(map(str, folds))}.'
+        'are equally likely, from the codes. The length of a clip tells something beside them, and '
+        'is all that is left at 0 bits. Replaced: codes for which another level is sent. EER: '
+        f'where all codes of the longest clip differ. Folds: {", ".join(map(str, folds))}.'
     )
     return f'{table(head, rows)}\n\n{note}\n'
 
