@@ -20,6 +20,7 @@ from typing import Any
 
 from .encoder_file import read_encoder_file, zoo_names
 from .geometry import Geometry
+from .randomized_response import check_flip
 
 KERNEL_SUM = 256
 # Units of a value and of a threshold in full intensity: 8-bit pixels, filtered along both axes.
@@ -177,6 +178,7 @@ class CameraForm:
         magnitude: whether thresholds are counted below the size of the value.
         geometry: how strongly frames are moved before all else, by a secret that stands nowhere;
             None if they are not.
+        flip: probability that a code is replaced by another level (randomised response).
 
     Values and thresholds count in units of 1 / (255 * 65536) of full intensity.
     """
@@ -191,6 +193,7 @@ class CameraForm:
     block: int = 1
     magnitude: bool = False
     geometry: Geometry | None = None
+    flip: float = 0.0
 
     @property
     def num_levels(self) -> int:
@@ -226,8 +229,10 @@ class CameraForm:
                 block=int(values['block']),
                 magnitude=bool(values['magnitude']),
                 geometry=_geometry_of(values['geometry']),
+                flip=float(values['flip']),
             )
             check_block(form.block)
+            check_flip(form.flip, form.num_levels)
         except (TypeError, ValueError) as error:
             raise ValueError(f'an encoder in whole numbers is malformed: {error}') from error
         kernel, thresholds = form.kernel, form.thresholds
@@ -262,6 +267,7 @@ class CameraForm:
         dither: float,
         block: int = 1,
         geometry: Geometry | None = None,
+        flip: float = 0.0,
     ) -> CameraForm:
         """The form of an encoder's learned numbers.
 
@@ -273,6 +279,7 @@ class CameraForm:
             dither: standard deviation in units of full intensity.
             block: side of the blocks in pixels.
             geometry: of the geometric dither.
+            flip: of the randomised response.
 
         Raises:
             ValueError: a number that is not finite, or a blur that has no form in whole numbers.
@@ -290,6 +297,7 @@ class CameraForm:
             dither=dither * UNITS,
             block=block,
             geometry=geometry,
+            flip=flip,
             **asdict(levels),
         )
 
@@ -346,6 +354,7 @@ def _form_of(document: dict[str, Any]) -> CameraForm:
         dither=config['dither'],
         block=config.get('block', 1),
         geometry=_geometry_of(config.get('geometric_dither')),
+        flip=config.get('flip', 0.0),
     )
     return CameraForm.from_dict(form.to_dict())
 

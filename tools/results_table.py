@@ -7,8 +7,9 @@ They stand between ``<!-- KIND:NAME -->`` and ``<!-- /KIND -->``:
                      ``verification``
                      (``tools/verify.py``), ``learning_curve`` (``tools/learning_curve.py``),
                      ``conditions`` (audits of ``DATA_CONDITION``),
+                     ``randomized_response`` (``tools/randomized_response.py``),
                      ``audit`` or a comparison of ``tools/compare.py``, these two also with
-                     ``_attackers``, ``_controls`` or ``_differences`` behind it
+                     ``_attackers``, ``_controls``, ``_recognition`` or ``_differences`` behind it
 ``benchmark:STUDY``  a study of ``python -m benchmarks.run``
 ``network:NAME``     what a network of the zoo says of itself
 ``stress:FILE.KEY``  a figure of ``results/stress/FILE.json``
@@ -33,6 +34,7 @@ from bdq_plugin.evaluation.condition_tables import conditions_table
 from bdq_plugin.evaluation.learning_curve_study import learning_curve_table
 from bdq_plugin.evaluation.overview import overview_table
 from bdq_plugin.evaluation.pooling import PooledResult, audited_on, pool
+from bdq_plugin.evaluation.randomized_response_study import randomized_response_table
 from bdq_plugin.evaluation.results import read_results
 from bdq_plugin.evaluation.run_tables import runs_table
 from bdq_plugin.evaluation.studies import read_studies
@@ -42,7 +44,11 @@ from bdq_plugin.markdown import fill_page, places
 from bdq_plugin.network_file import find_network, read_network
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDIES = dict(verification=verification_table, learning_curve=learning_curve_table)
+STUDIES = dict(
+    verification=verification_table,
+    learning_curve=learning_curve_table,
+    randomized_response=randomized_response_table,
+)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -54,6 +60,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--runs', type=Path, default=results / 'ixmas_cpu')
     parser.add_argument('--verification', type=Path, default=results / 'verification')
     parser.add_argument('--learning-curve', type=Path, default=results / 'learning_curve')
+    responses = results / 'randomized_response'
+    parser.add_argument('--randomized-response', type=Path, default=responses)
     rates = ROOT / 'benchmarks' / 'results' / 'rates.json'
     parser.add_argument('--rates', type=Path, default=rates)
     parser.add_argument('--stress', type=Path, default=results / 'stress')

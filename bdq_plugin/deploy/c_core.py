@@ -33,11 +33,16 @@ def flat_form(form: CameraForm) -> np.ndarray:
     """A form as ``bdq_form`` of bdq.h: int32 of shape (518,).
 
     Raises:
-        ValueError: the encoder moves frames by a geometry.
+        ValueError: the encoder moves frames by a geometry, or replaces codes at random.
     """
     if form.geometry is not None:
         raise ValueError(
             'an encoder with a geometric dither has no form in C yet: use '
+            'bdq_plugin.deploy.StreamingEncoder'
+        )
+    if form.flip:
+        raise ValueError(
+            'an encoder with randomised response (flip) has no form in C yet: use '
             'bdq_plugin.deploy.StreamingEncoder'
         )
     taps = _without_outer_zeros(form.kernel)
@@ -142,7 +147,7 @@ class CStream:
     """A stream through the compiled C core; called as ``StreamingEncoder`` is.
 
     Args:
-        form: an encoder in whole numbers, without geometric dither.
+        form: an encoder in whole numbers, without geometric dither and randomised response.
         library: what :func:`compile_core` wrote.
 
     Raises:

@@ -47,10 +47,14 @@ class FrameStep(nn.Module):
         form: ``encoder.integer_form()``. The noise of a dither is an input: it belongs to the
             camera, not to a graph whose random numbers every run time draws in its own way. So are
             the places of a geometric dither, whose secret belongs into no file.
+
+    Raises:
+        ValueError: an encoder with randomised response.
     """
 
     def __init__(self, form: CameraForm) -> None:
         super().__init__()
+        _refuse_randomized_response(form.flip)
         self.magnitude = form.magnitude
         self.extra_inputs = extra_inputs(form)
         self.difference, self.padding, self.block = form.difference, form.padding, form.block
@@ -100,6 +104,15 @@ class FrameStep(nn.Module):
         return sum((values > threshold).to(torch.int32) for threshold in self.thresholds)
 
 
+def _refuse_randomized_response(flip: float) -> None:
+    if flip:
+        raise ValueError(
+            'an encoder with randomised response (flip) has no export: its bound rests on draws of '
+            'the operating system, which a graph cannot make; use '
+            'bdq_plugin.deploy.StreamingEncoder'
+        )
+
+
 class WindowScores(nn.Module):
     """A window of clear frames to what a network says of it: encoder and network as one.
 
@@ -147,6 +160,7 @@ class SoftClip(nn.Module):
 
     def __init__(self, encoder: BDQEncoder) -> None:
         super().__init__()
+        _refuse_randomized_response(encoder.flip)
         if encoder.dither or encoder.geometry is not None:
             raise ValueError(
                 "an encoder with dither has no form 'clip', for what is random is drawn outside of "

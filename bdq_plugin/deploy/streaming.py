@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..camera_form import CameraForm, check_blocks, load_form
+from ..randomized_response import WORDS, draw_words, respond
 from .c_core import CStream
 from .fastest import Fastest, at_hand, make_ready
 from .moving import Mover
@@ -30,7 +31,8 @@ class StreamingEncoder:
 
     The codes are those that ``encoder.codes(clip)`` gives for the whole clip, bit for bit, for
     colour and grey frames of any size. (With dither they are not: each run draws its own noise, and
-    with geometric dither each stream its own geometry, by which frames are moved first.)
+    with geometric dither each stream its own geometry, by which frames are moved first. Nor are
+    they with randomised response, which draws for each code from the operating system.)
 
     All that it holds is the previous *blurred* frame (of an encoder with blocks its means alone),
     4 bytes a value, and a few rows; with geometric dither also where pixels are taken from.
@@ -45,8 +47,9 @@ class StreamingEncoder:
         secret: 32 bytes from which geometries are drawn. None takes fresh ones from the operating
             system for each stream, which is what hides; whoever knows them can undo the geometry,
             so give them in tests only. They are neither written nor shown anywhere.
-        seed: of the dither's noise. None takes it from the operating system; whoever knows the
-            seed can subtract the noise, so give one in tests only.
+        seed: of the dither's noise and of the randomised response. None takes the first from the
+            operating system's seed and the second from itself; whoever knows the seed can subtract
+            the noise, so give one in tests only.
 
     Raises:
         FileNotFoundError, ValueError: ``form`` names no file, or an encoder that cannot stream.
@@ -73,6 +76,7 @@ class StreamingEncoder:
         self._codes_given = False
         self._core: CStream | None = None
         self._noise = np.random.Generator(np.random.Philox(seed)) if self.form.dither else None
+        self._words = None if seed is None else np.random.Generator(np.random.Philox([seed, 1]))
         limits = np.iinfo(np.int32)
         self._thresholds = np.clip(self.form.thresholds, limits.min, limits.max).astype(np.int32)
         self._kernel = None
@@ -144,6 +148,8 @@ class StreamingEncoder:
         if codes is None:
             return None
         self._codes_given = True
+        if self.form.flip:
+            codes = self._respond(codes)
         return codes.reshape(codes_shape(self.form, frame.shape))
 
     def _choose(self) -> None:
@@ -162,12 +168,19 @@ class StreamingEncoder:
         if fastest.library is None:
             self.compiled = fastest.numba
             return
-        # Frames are moved before: the core knows no geometry.
-        self._core = CStream(replace(self.form, geometry=None), fastest.library)
+        # Frames are moved before it and codes replaced after it: the core knows neither.
+        self._core = CStream(replace(self.form, geometry=None, flip=0.0), fastest.library)
         if self._shape is not None:
             shape = (*self._shape, 1)[:3]
             self._core.resume(shape, self._previous)
             self._previous = None
+
+    def _respond(self, codes: np.ndarray) -> np.ndarray:
+        if self._words is None:
+            words = draw_words(codes.shape)
+        else:
+            words = self._words.integers(WORDS, size=codes.shape)
+        return respond(codes, words, self.form.flip, self.form.num_levels).astype(np.uint8)
 
     def _core_step(self, frame: np.ndarray) -> np.ndarray | None:
         skip = self._core.shape is None and self.form.difference

@@ -32,9 +32,9 @@ class LeakError(RuntimeError):
 class Watchdog:
     """Compare codes with the frames that they were made of.
 
-    It looks at :data:`SIDE` x :data:`SIDE` codes a frame in all channels. With dither or geometric
-    dither codes cannot be foretold: there it holds their shape, type and range alone, and
-    :attr:`compares` is False.
+    It looks at :data:`SIDE` x :data:`SIDE` codes a frame in all channels. With dither, geometric
+    dither or randomised response codes cannot be foretold: there it holds their shape, type and
+    range alone, and :attr:`compares` is False.
 
     Args:
         form: the encoder in whole numbers, as read once at the start.
@@ -47,7 +47,7 @@ class Watchdog:
     def __init__(self, form: CameraForm) -> None:
         self._form = form
         self._thresholds = np.array(form.thresholds, np.int64)
-        self.compares = not form.dither and form.geometry is None
+        self.compares = not form.dither and form.geometry is None and not form.flip
         self.frames = 0
         self.reset()
 

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from ..camera_form import CameraForm, check_block
 from ..geometry import Geometry
+from ..randomized_response import check_flip
 from .backends import check_backend, choose_backend, encode_function
 from .backends.operation import Operation
 from .base import ClipEncoder
 from .blur import GaussianBlur
 from .difference import TemporalDifference
-from .functional import motion, refuse_nan
+from .functional import motion, randomized_response, refuse_nan
 from .geometry import move
 from .integer import decode, integer_codes
 from .quantization import DeadZoneQuantizer, Quantizer, Staircase
@@ -53,6 +54,10 @@ class BDQEncoder(ClipEncoder):
             as ``dict(stretch=0.25, shift=0.125, mirror=True, warp=0.04)``: each clip is moved by a
             geometry of its own before all else, in training and in use alike. None for none. A
             ``redraw`` counts frames that are encoded.
+        flip: probability that a code is replaced by one of the other levels (randomised response),
+            in training and in use alike; what codes tell of anybody then has a bound
+            (``tools/certify.py``). From 0 to ``1 - 1 / num_levels``, at which they tell nothing.
+            It is of whole levels in a fixed range.
         expects_normalized: the input is normalised by mean and standard deviation (released code).
         backend: what computes the quantised form in training and soft use: ``'auto'`` or one of
             :mod:`bdq_plugin.encoders.backends`. It changes speed and memory, not what is computed,
@@ -72,7 +77,7 @@ class BDQEncoder(ClipEncoder):
     )
     unrecorded = ('backend',)
     later: ClassVar[dict[str, Any]] = dict(
-        block=1, dead_zone=None, step=None, geometric_dither=None
+        block=1, dead_zone=None, step=None, geometric_dither=None, flip=0.0
     )
 
     def __init__(
@@ -96,6 +101,7 @@ class BDQEncoder(ClipEncoder):
         block: int = 1,
         dither: float = 0.0,
         geometric_dither: dict[str, Any] | None = None,
+        flip: float = 0.0,
         expects_normalized: bool = False,
         backend: str = 'auto',
     ) -> None:
@@ -116,7 +122,15 @@ class BDQEncoder(ClipEncoder):
         if dither < 0:
             raise ValueError(f'dither is a standard deviation, 0 or more, got {dither}')
         check_block(block)
-        self.block, self.dither = block, float(dither)
+        check_flip(flip, num_levels)
+        if flip and not (
+            quantization and mode == 'hard' and range == 'fixed' and not expects_normalized
+        ):
+            raise ValueError(
+                f'flip={flip} replaces whole levels in a range that no clip changes: '
+                "quantization=True, mode='hard', range='fixed' and no expects_normalized"
+            )
+        self.block, self.dither, self.flip = block, float(dither), float(flip)
         self.geometry = None if geometric_dither is None else Geometry.from_dict(geometric_dither)
         self.signed = difference
         self.drops_frames = int(difference)
@@ -212,7 +226,16 @@ class BDQEncoder(ClipEncoder):
             operation,
         )
         quantizer.remember_range(low, high)
-        return y
+        return self.respond(y) if self.flip else y
+
+    def respond(self, y: Tensor) -> Tensor:
+        """Quantised values with levels replaced; the gradient is that of their expectation."""
+        low, high, steps = self.quantize.low, self.quantize.high, self.quantize.num_levels - 1
+        step = ((high - low) / steps).to(y)
+        levels = ((y - low.to(y)) / step).round()
+        response = low.to(y) + step * randomized_response(levels, self.flip, steps + 1)
+        expected = (1 - self.flip * (steps + 1) / steps) * y
+        return expected + (response - expected).detach()
 
     def levels(self, x_NCTHW: Tensor) -> Tensor:
         """With a fixed range those of :meth:`integer_form`, exact on every device."""
@@ -245,6 +268,7 @@ class BDQEncoder(ClipEncoder):
             geometry=self.geometry,
             block=self.block,
             dither=self.dither,
+            flip=self.flip,
         )
 
     def differences(self, described: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

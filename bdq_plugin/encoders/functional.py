@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..camera_form import check_blocks
 from ..geometry import PLACE_BITS, PLACE_UNIT
+from ..randomized_response import WORDS, respond
 
 PADDINGS = ('replicate', 'zeros')
 
@@ -339,3 +340,28 @@ def quantize(
     if eps:
         step = step.clamp(min=eps)
     return low + levels * step
+
+
+def randomized_response(levels: Tensor, flip: float, num_levels: int) -> Tensor:
+    """Each level, with probability ``flip``, replaced by one of the others at random.
+
+    What is drawn comes from torch's generator, so that training and audits can be repeated; a
+    camera draws from the operating system. See :mod:`bdq_plugin.randomized_response`.
+
+    Args:
+        levels: whole numbers from 0 to ``num_levels - 1``, any shape and dtype.
+        flip: probability, 0 to ``1 - 1 / num_levels``.
+
+    Returns:
+        Tensor shaped like ``levels`` and of its dtype.
+
+    Example:
+        >>> randomized_response(torch.zeros(1000), 0.25, 2).mean()
+        tensor(0.25...)
+    """
+    return respond(levels, draw_words(levels), flip, num_levels).to(levels.dtype)
+
+
+def draw_words(codes: Tensor) -> Tensor:
+    """A word for each code, from torch's generator: int64 of the same shape, on its device."""
+    return torch.randint(WORDS, codes.shape, device=codes.device)

@@ -17,8 +17,15 @@ import torch
 from torch import Tensor
 
 from ..camera_form import CameraForm
+from ..randomized_response import respond
 from .backends import runs_triton
-from .functional import count_below, in_blocks, separable_filter, temporal_difference
+from .functional import (
+    count_below,
+    draw_words,
+    in_blocks,
+    separable_filter,
+    temporal_difference,
+)
 from .geometry import move_pixels
 
 
@@ -28,12 +35,28 @@ def integer_codes(
     frames_NCTHW: Tensor,
     noise_NCTHW: Tensor | None = None,
     secrets: Sequence[bytes] | None = None,
+    words_NCTHW: Tensor | None = None,
 ) -> Tensor:
     """uint8 frames (N, C, T, H, W) to uint8 levels (N, C, T or T - 1, H / block, W / block).
 
     The noise of the dither, whole numbers in float32 shaped like the levels, can be given; None
-    draws it from torch's generator, and likewise the secret of each clip's geometric dither.
+    draws it from torch's generator, and likewise the secret of each clip's geometric dither and the
+    words of the randomised response.
     """
+    codes = _codes(form, frames_NCTHW, noise_NCTHW, secrets)
+    if not form.flip:
+        return codes
+    words_NCTHW = draw_words(codes) if words_NCTHW is None else words_NCTHW
+    return respond(codes, words_NCTHW, form.flip, form.num_levels).to(torch.uint8)
+
+
+def _codes(
+    form: CameraForm,
+    frames_NCTHW: Tensor,
+    noise_NCTHW: Tensor | None,
+    secrets: Sequence[bytes] | None,
+) -> Tensor:
+    """The levels before any is replaced."""
     if form.geometry is not None:
         frames_NCTHW = move_pixels(frames_NCTHW, form.geometry, secrets)
     plain = form.dither or noise_NCTHW is not None or form.block > 1 or form.magnitude

@@ -7,7 +7,9 @@ Each answers the question how much of an attacker's success is not the person:
 - ``border``: only the outer eighth of each frame: what scene and crop give away;
 - ``length``: only the number of frames of a clip;
 - ``label``, ``scores``, ``features``: only what a recognizer of the action says of a clip. Whoever
-  can tell the action from a code can tell this much of the person.
+  can tell the action from a code can tell this much of the person;
+- ``label_stream``: only what leaves where the network runs in the camera, as ``tools/recognize.py
+  --json`` writes it: the label, how sure it is, and how long the clip lasts.
 """
 
 from __future__ import annotations
@@ -24,12 +26,14 @@ from .attackers.base import Attacker
 from .attackers.discriminant import discriminant
 from .clips import Clips, leave_one_unit_out
 
-OF_RECOGNITION = ('label', 'scores', 'features')
+OF_RECOGNITION = ('label', 'scores', 'features', 'label_stream')
 CONTROLS = ('permuted', 'border', 'length', *OF_RECOGNITION)
 
 # Share of each side that is border.
 _BORDER = 1 / 8
 _SHRINKAGE = 0.3
+# A network's certainty has no more digits than this.
+_UNSURE = 1e-4
 
 
 def permuted(clips: Clips, seed: int) -> Clips:
@@ -68,9 +72,9 @@ def by_recognition(
         num_outputs: people.
 
     Returns:
-        ``'label'``, ``'scores'`` and ``'features'``: scores (N, K), one for each unit left out.
+        By name of :data:`OF_RECOGNITION` scores (N, K), one for each unit left out.
     """
-    found: dict[str, list[np.ndarray]] = {'label': [], 'scores': [], 'features': []}
+    found: dict[str, list[np.ndarray]] = {name: [] for name in OF_RECOGNITION}
     train, test = train.first_encodings(), test.first_encodings()
     for learn, judge in leave_one_unit_out(train):
         network, known = build(), train.select(judge)
@@ -78,8 +82,12 @@ def by_recognition(
         sides = {}
         for side, clips in (('train', known), ('test', test)):
             scores = network.answer(clips).log_probs[:, 0]
-            label = np.eye(scores.shape[1])[scores.argmax(1)]
-            sides[side] = dict(label=label, scores=scores, features=network.embed(clips))
+            sides[side] = dict(
+                label=_label(scores),
+                scores=scores,
+                features=network.embed(clips),
+                label_stream=_label_stream(scores, clips.lengths.numpy(), known.lengths.numpy()),
+            )
         for name, answers in found.items():
             answers.append(
                 _classify(
@@ -100,6 +108,25 @@ def _border(x_CTHW: Tensor) -> Tensor:
 def _of_length(clips: Clips) -> np.ndarray:
     length = clips.lengths.numpy().astype(float)
     return np.stack([np.log(length), length, np.sqrt(length)], 1)
+
+
+def _label(log_probs_NA: np.ndarray) -> np.ndarray:
+    return np.eye(log_probs_NA.shape[1])[log_probs_NA.argmax(1)]
+
+
+def _label_stream(
+    log_probs_NA: np.ndarray, lengths: np.ndarray, known_lengths: np.ndarray
+) -> np.ndarray:
+    """Label, confidence and duration, and these two for each label by itself.
+
+    How long a kick takes says more of someone than how long a clip takes.
+    """
+    label = _label(log_probs_NA)
+    confidence = np.exp(log_probs_NA.max(1)).clip(_UNSURE, 1 - _UNSURE)
+    duration = np.log(lengths / np.exp(np.log(known_lengths).mean()))
+    told = np.stack([np.log(confidence / (1 - confidence)), duration], 1)
+    each = (label[:, :, None] * told[:, None]).reshape(len(told), -1)
+    return np.concatenate([label, told, each], 1)
 
 
 def _classify(

@@ -38,6 +38,7 @@ class Sampling:
         shift: pixels that clear frames are moved by at most, along each axis, for all encodings of
             a training clip but the first: what someone can do who has clear video of the people.
             The code of a coarse grid hangs on where the grid falls.
+        every: of ``'consecutive'``: each n-th frame alone, as ``encode_video.py --every`` sends.
     """
 
     kind: str = 'consecutive'
@@ -45,11 +46,12 @@ class Sampling:
     encodings: int = 6
     draws: int = 4
     shift: int = 0
+    every: int = 1
 
     def __post_init__(self) -> None:
         if self.kind not in ('consecutive', 'spread'):
             raise ValueError(f"sampling: kind is 'consecutive' or 'spread', got '{self.kind}'")
-        for name in ('frames', 'encodings', 'draws'):
+        for name in ('frames', 'encodings', 'draws', 'every'):
             if getattr(self, name) < 1:
                 raise ValueError(f'sampling: {name} must be 1 or more, got {getattr(self, name)}')
         if self.shift < 0:
@@ -59,7 +61,7 @@ class Sampling:
         """The frames of one encoding; ``phase`` in [0, 1) moves those that are spread."""
         total = clip_CTHW.shape[1]
         if self.kind == 'consecutive':
-            return clip_CTHW
+            return clip_CTHW[:, :: self.every]
         places = (np.arange(self.frames) + phase) * total / self.frames
         return clip_CTHW[:, torch.from_numpy(places.astype(int).clip(0, total - 1))]
 

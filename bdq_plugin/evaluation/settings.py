@@ -40,8 +40,9 @@ class Data:
         """What makes it this data, wherever the files lie."""
         places = ('data_root', 'ann_file', 'data_prefix')
         dataset = {k: v for k, v in self.dataset.items() if k not in places}
-        # Results from before a camera could be moved say nothing of it.
-        sampling = {k: v for k, v in asdict(self.sampling).items() if (k, v) != ('shift', 0)}
+        # Results from before there were these say nothing of them.
+        later = (('shift', 0), ('every', 1))
+        sampling = {k: v for k, v in asdict(self.sampling).items() if (k, v) not in later}
         same = dict(dataset=dataset, mean=self.mean, std=self.std, sampling=sampling)
         return same if self.annotation is None else dict(same, annotation=self.annotation)
 

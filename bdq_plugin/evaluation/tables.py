@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from ..markdown import table
 from .comparison import EXPERIMENTS, Entry
+from .controls import OF_RECOGNITION
 from .pareto import as_points, contenders, hypervolume, pareto_front
 from .pooling import Pooled, PooledResult
-from .statistics import Estimate, LearningPoint
+from .statistics import Accumulation, Estimate, LearningPoint
 
 Table = Callable[[Sequence[PooledResult]], str]
 
@@ -78,9 +79,42 @@ def controls_table(rows: Sequence[PooledResult]) -> str:
     note = (
         'In % of the test clips whose person is named: by the attacker trained with permuted '
         'names; from the border of the picture alone; from the length of a clip alone; from the '
-        'label, scores and features of a recognizer of the action.'
+        'label, scores and features of a recognizer of the action; label_stream: from its labels '
+        'with their confidence and duration.'
     )
     return f'{table(["encoder", "output", *names], cells)}\n\n{note}\n'
+
+
+def recognition_table(rows: Sequence[PooledResult]) -> str:
+    """What a recognizer of the action tells of the person, of a clip and of linked ones."""
+    rows = [row for row in rows if set(row.controls) & set(OF_RECOGNITION)]
+    if not rows:
+        return 'No controls yet.\n'
+    linked = _most_linked(rows)
+    cells = []
+    for row in rows:
+        for name in (name for name in OF_RECOGNITION if name in row.controls):
+            accumulated = row.accumulation((linked,), name)
+            cells.append(
+                [
+                    row.encoder,
+                    row.output,
+                    ', '.join(map(str, row.folds)),
+                    '' if row.action is None else percent(row.action.value),
+                    name,
+                    estimate_cell(row.controls[name]),
+                    estimate_cell(accumulated[0]) if accumulated else '',
+                ]
+            )
+    head = ['encoder', 'output', 'folds', 'action', 'what leaves', 'person', f'{linked} linked']
+    note = (
+        'In %, with 95 % intervals by resampling people and their performances. Action: by a '
+        'network that learned from all training clips. Person: named from what such a network, '
+        'which learned from a part of them, says of a clip: label, the action; label_stream, the '
+        'action, its confidence and its duration; scores and features, all that it knows. '
+        f'Chance {percent(rows[0].leakage.chance)}.'
+    )
+    return f'{table(head, cells)}\n\n{note}\n'
 
 
 def differences_table(rows: Sequence[PooledResult]) -> str:
@@ -137,6 +171,7 @@ KINDS: dict[str, Table] = {
     '': audit_table,
     '_attackers': attackers_table,
     '_controls': controls_table,
+    '_recognition': recognition_table,
     '_differences': differences_table,
 }
 
@@ -145,7 +180,7 @@ def make_table(name: str, rows: Sequence[PooledResult]) -> str:
     """The table of an experiment, or ``'audit'``, all encoders under the quick panel.
 
     Args:
-        name: ``EXPERIMENT``, or ``EXPERIMENT_attackers``, ``_controls``, ``_differences``;
+        name: ``EXPERIMENT``, or this with one of :data:`KINDS` behind it;
             ``EXPERIMENT@PANEL...`` for another panel than the experiment's own.
         rows: of one data set and protocol.
 
@@ -237,7 +272,7 @@ def _with_interval(figure: Pooled) -> str:
     return f'{percent(figure.value)} ({low} to {high})'
 
 
-def estimate_cell(estimate: Estimate | LearningPoint) -> str:
+def estimate_cell(estimate: Estimate | LearningPoint | Accumulation) -> str:
     """A share and its interval, in per cent."""
     low, high = percent(estimate.interval.low), percent(estimate.interval.high)
     return f'{percent(estimate.value)} ({low} to {high})'

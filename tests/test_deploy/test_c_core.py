@@ -305,6 +305,12 @@ def test_a_geometry_has_no_form_in_c():
         flat_form(form)
 
 
+def test_randomised_response_has_no_form_in_c():
+    form = build_encoder('certified').integer_form()
+    with pytest.raises(ValueError, match=r'flip.*StreamingEncoder'):
+        flat_form(form)
+
+
 def test_thresholds_beyond_32_bits_and_zero_taps():
     form = build_encoder('bdq_hard', range_limit=1e6, sigma=0.2, kernel_size=511).integer_form()
     assert len(form.kernel) == 511

@@ -224,6 +224,9 @@ def test_mistakes(tmp_path, encoder, encoder_file, capsys):
         export_program(build_encoder('ryoo_16'), 'clip')
     with pytest.raises(ValueError, match="dither has no form 'clip'"):
         export_program(build_encoder('bdq_hard', dither=0.1), 'clip')
+    for form in ('step', 'clip'):
+        with pytest.raises(ValueError, match=r'randomised response .*no export.*StreamingEncoder'):
+            export_program(build_encoder('certified'), form)
     with pytest.raises(ValueError, match=r'\.onnx, \.pt2'):
         export_encoder(encoder, tmp_path / 'x.pt')
     with pytest.raises(FileNotFoundError, match='no folder'):

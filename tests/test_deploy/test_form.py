@@ -138,6 +138,15 @@ def test_blocks_are_read_of_files_and_absent_in_older_ones(tmp_path):
     assert 'block' not in json.loads((tmp_path / '1.json').read_text())['config']
 
 
+def test_randomised_response_is_read_of_files_and_absent_in_older_ones(tmp_path):
+    path = save_encoder(build_encoder('certified', flip=0.3), tmp_path / 'encoder.json')
+    form = load_form(path)
+    assert form.flip == 0.3 and form == load_encoder(path).integer_form()
+    assert CameraForm.from_dict(json.loads(json.dumps(form.to_dict()))) == form
+    older = {name: value for name, value in form.to_dict().items() if name != 'flip'}
+    assert CameraForm.from_dict(older).flip == 0
+
+
 @pytest.mark.parametrize('preset', ['bdq', 'bd', 'bdq_released', 'ryoo_16'])
 def test_encoders_that_cannot_stream_say_so(tmp_path: Path, preset: str):
     path = save_encoder(build_encoder(preset), tmp_path / 'encoder.json')
@@ -159,6 +168,8 @@ def test_encoders_that_cannot_stream_say_so(tmp_path: Path, preset: str):
         dict(extra=1),
         dict(block=0),
         dict(block=129),
+        dict(flip=0.99),
+        dict(flip=-0.1),
     ],
 )
 def test_forms_from_outside_are_checked(encoder_file, change):

@@ -15,6 +15,7 @@ from bdq_plugin.deploy import CameraForm, StreamingEncoder, decode, encode_clip,
 from bdq_plugin.deploy.streaming import draw_noise
 from bdq_plugin.encoders import BDQEncoder, build_encoder
 from bdq_plugin.encoders.integer import integer_codes
+from bdq_plugin.randomized_response import WORDS
 from tests.test_deploy.conftest import bare_site
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -124,6 +125,34 @@ def test_the_same_noise_gives_the_same_codes_in_torch(levels, compiled):
     quiet = StreamingEncoder(CameraForm.from_dict({**form.to_dict(), 'dither': 0.0}))
     quiet(frames[0])
     assert not np.array_equal(codes[0], quiet(frames[1]))
+
+
+@pytest.mark.parametrize('compiled', [True, False, None])
+@pytest.mark.parametrize('levels', [2, 3])
+def test_the_same_words_replace_the_same_codes_in_torch(levels, compiled):
+    form = build_encoder('blocks', num_levels=levels, block=4, flip=0.4).integer_form()
+    frames = np.random.default_rng(0).integers(90, 120, (4, 16, 24, 3), np.uint8)
+    stream = StreamingEncoder(form, compiled=compiled, seed=5)
+    codes = np.stack([code for frame in frames if (code := stream(frame)) is not None])
+    generator = np.random.Generator(np.random.Philox([5, 1]))
+    words = np.stack([generator.integers(WORDS, size=(4, 6, 3)) for _ in range(3)])
+    expected = integer_codes(
+        form,
+        torch.from_numpy(frames).permute(3, 0, 1, 2)[None],
+        words_NCTHW=torch.from_numpy(words).permute(3, 0, 1, 2)[None],
+    )
+    assert np.array_equal(codes, expected[0].permute(1, 2, 3, 0).numpy())
+
+
+@pytest.mark.parametrize('shape', [(400, 400), (40, 40, 100)])
+def test_a_camera_draws_each_code_from_the_operating_system(shape, monkeypatch):
+    form = build_encoder('blocks', num_levels=2, block=1, flip=0.3).integer_form()
+    still, stream = np.full(shape, 90, np.uint8), StreamingEncoder(form)
+    assert stream(still) is None
+    first = stream(still)
+    assert abs(first.mean() - 0.3) < 0.01 and not np.array_equal(first, stream(still))
+    monkeypatch.setattr('os.urandom', lambda count: b'\xff' * count)
+    assert not stream(still).any(), 'a word at the end of the range replaces nothing'
 
 
 STRENGTHS = dict(scale=0.1, stretch=0.25, rotation=8, shift=0.125, mirror=True, warp=0.04)

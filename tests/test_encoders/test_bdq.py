@@ -602,9 +602,69 @@ class TestThresholds:
             encoder.set_range_(0)
 
 
+class TestRandomizedResponse:
+    @pytest.mark.parametrize('training', [True, False])
+    @pytest.mark.parametrize('levels', [2, 3, 5])
+    def test_codes_are_replaced_as_often_as_stated(self, levels, training):
+        torch.manual_seed(0)
+        encoder = build_encoder('blocks', num_levels=levels, block=1, flip=0.3).train(training)
+        still = torch.full((1, 1, 2, 200, 200), 0.5)
+        with torch.set_grad_enabled(training):
+            seen = encoder(still)
+        codes = encoder.codes(still)
+        none = 0 if levels == 2 else levels // 2
+        for kept, others in ((codes == none, codes), (seen.abs() < 1e-6, seen.detach())):
+            assert abs(kept.float().mean() - 0.7) < 0.01
+            shares = others[~kept].unique(return_counts=True)[1] / (~kept).sum()
+            # All other levels are equally likely.
+            assert len(shares) == levels - 1
+            assert (shares - 1 / (levels - 1)).abs().max() < 0.02
+
+    def test_evaluation_shows_networks_what_the_camera_sends(self):
+        encoder, x = build_encoder('certified').eval(), clip(1, 1, 6, 24, 16)
+        form = encoder.integer_form()
+        with torch.no_grad():
+            torch.manual_seed(3)
+            seen = encoder(x)
+        torch.manual_seed(3)
+        torch.testing.assert_close(seen, form.low + encoder.codes(x).float() * form.step)
+        assert not torch.equal(encoder.codes(x), encoder.codes(x)), 'each time anew'
+
+    @pytest.mark.parametrize('levels', [2, 3])
+    def test_the_gradient_is_that_of_the_expectation(self, levels):
+        flip = 0.4
+        plain, randomized = (
+            build_encoder('blocks', num_levels=levels, block=1, flip=q) for q in (0.0, flip)
+        )
+        gradients = []
+        for encoder in (plain, randomized):
+            x = clip(1, 1, 3, 8, 8).requires_grad_()
+            encoder(x).sum().backward()
+            gradients.append(x.grad)
+        shrunk = 1 - flip * levels / (levels - 1)
+        torch.testing.assert_close(gradients[1], shrunk * gradients[0])
+        assert gradients[0].abs().max() > 0
+
+    @pytest.mark.parametrize(
+        ('options', 'match'),
+        [
+            (dict(flip=-0.1), 'from 0 to 0.666667, where 3 levels'),
+            (dict(flip=0.7), 'tell nothing any more, got 0.7'),
+            (dict(flip=0.6, num_levels=2), 'from 0 to 0.5'),
+            (dict(flip=0.1, mode='soft'), "mode='hard'"),
+            (dict(flip=0.1, dead_zone=None, range='clip'), "range='fixed'"),
+            (dict(flip=0.1, dead_zone=None, expects_normalized=True), 'expects_normalized'),
+            (dict(flip=0.1, dead_zone=None, quantization=False), 'quantization=True'),
+        ],
+    )
+    def test_bad_arguments(self, options, match):
+        with pytest.raises(ValueError, match=match):
+            build_encoder('blocks', **options)
+
+
 def test_parts_that_are_off_are_not_recorded():
     """Files and results of encoders without them describe the same encoder as before."""
-    later = {'block', 'dead_zone', 'step', 'geometric_dither'}
+    later = {'block', 'dead_zone', 'step', 'geometric_dither', 'flip'}
     assert not later & build_encoder('bdq_hard').config.keys()
     assert not later & BDQEncoder(block=1, dead_zone=None).config.keys()
     encoder = build_encoder('bdq_hard', block=8)

@@ -73,5 +73,52 @@ def test_what_a_recogniser_gives_away(make_clips) -> None:
         name: np.mean([(s.argmax(1) == test.identities.numpy()).mean() for s in scores])
         for name, scores in found.items()
     }
-    assert set(found) == {'label', 'scores', 'features'} and len(found['label']) == 2
+    assert set(found) == {'label', 'scores', 'features', 'label_stream'}
+    assert len(found['label']) == len(found['label_stream']) == 2
     assert hits['features'] == 1.0 and hits['label'] < 0.6 and hits['scores'] < 0.6
+
+
+class Sure(Recogniser):
+    """Tells the action, and is the surer of it the higher the number of the person."""
+
+    def answer(self, clips) -> Answer:
+        sure = 0.5 + 0.45 * clips.identities.numpy() / PEOPLE
+        right = np.eye(ACTIONS)[clips.actions.numpy()]
+        others = (1 - sure[:, None]) / (ACTIONS - 1)
+        return Answer(np.log(np.where(right, sure[:, None], others))[:, None])
+
+
+def hits_of(recogniser, train, test) -> dict[str, float]:
+    truth = test.identities.numpy()
+    found = by_recognition(recogniser, train, test, PEOPLE)
+    return {k: np.mean([(s.argmax(1) == truth).mean() for s in v]) for k, v in found.items()}
+
+
+def with_both_actions(clips, lengths):
+    """Clips whose units hold both actions."""
+    units = (torch.arange(len(clips)) // (PEOPLE * ACTIONS) % 2).tolist()
+    return replace(clips, units=tuple(map(str, units)), lengths=lengths)
+
+
+def test_a_stream_of_labels_gives_away_who_is_slow_at_what(make_clips) -> None:
+    train, test = make_clips(72), make_clips(48, seed=1)
+    # Who is slow at one action is quick at the other: over all clips everybody takes as long.
+    turned = [
+        with_both_actions(
+            clips, 60 + 20 * (clips.identities - 1) * (1 - 2 * clips.actions) + torch.arange(n) % 4
+        )
+        for clips, n in ((train, 72), (test, 48))
+    ]
+    found = hits_of(Recogniser, *turned)
+    assert found['label_stream'] > 0.9 and found['label'] < 0.6
+    assert (by_length(*turned, PEOPLE).argmax(1) == test.identities.numpy()).mean() < 0.75
+
+
+def test_a_stream_of_labels_gives_away_of_whom_the_network_is_sure(make_clips) -> None:
+    train, test = (
+        with_both_actions(clips, clips.lengths)
+        for clips in (make_clips(72), make_clips(48, seed=1))
+    )
+    assert hits_of(Recogniser, train, test)['label_stream'] < 0.6
+    found = hits_of(Sure, train, test)
+    assert found['label_stream'] > 0.9 and found['label'] < 0.6

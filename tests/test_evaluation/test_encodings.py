@@ -69,14 +69,21 @@ def test_whole_clips_by_default_and_spread_frames_by_name(make_clips) -> None:
     assert several.num_encodings == 4
     assert {x.shape[1] for values in several.values for x in values} == {2}
     assert encode(clips, encoder, spread, MEAN, STD, training=False).num_encodings == 1
+    third = encode(clips, encoder, Sampling(every=3), MEAN, STD, training=True)
+    for (value,), (clear, *_) in zip(third.values, clips.clear, strict=True):
+        seen = clear[:, ::3].float() / 255
+        torch.testing.assert_close(
+            value.float(), (seen[:, 1:] - seen[:, :-1]) / (STD[0] / 255), rtol=1e-2, atol=1e-2
+        )
     with pytest.raises(ValueError, match="'consecutive' or 'spread'"):
         Sampling(kind='other')
     with pytest.raises(ValueError, match='draws must be 1 or more'):
         Sampling(draws=0)
 
 
-def test_who_draws_is_learned_on_fresh_draws_and_tested_on_one(make_clips) -> None:
-    clips, encoder = make_clips(4), build_encoder('bdq_hard', dither=0.05)
+@pytest.mark.parametrize('part', [dict(dither=0.05), dict(flip=0.2)])
+def test_who_draws_is_learned_on_fresh_draws_and_tested_on_one(make_clips, part) -> None:
+    clips, encoder = make_clips(4), build_encoder('bdq_hard', **part)
     sampling = Sampling(encodings=3, draws=2)
     state = torch.get_rng_state()
     train = encode(clips, encoder, sampling, MEAN, STD, training=True)

@@ -137,13 +137,17 @@ def test_shipped_panels_and_data() -> None:
     quick, full = load_panel('quick'), load_panel('full')
     assert list(quick.networks) == ['action', 'template', 'frame']
     assert {'texture', 'probe', 'transformer', 'inversion', 'pretrained'} <= set(full.networks)
+    labels = load_panel('labels')
+    assert list(labels.networks) == ['action', 'template']
+    assert labels.controls == ('label', 'label_stream')
     short = load_panel('full', {'panel.frame.recipe.lr': 0.1, 'panel.texture': None})
     assert short.networks['frame']['recipe']['lr'] == 0.1 and 'texture' not in short.networks
     assert load_data('ixmas').dataset['type'] == 'IXMASDataset'
     assert load_data('ixmas').sampling.kind == 'consecutive'
     assert load_data('ixmas_spread').sampling.frames == 16
     assert load_data('kth', data_root='/x').dataset['data_prefix'] == dict(video='/x')
-    with pytest.raises(FileNotFoundError, match='choose one of cells, full, motion'):
+    known = 'cells, full, imagenet, labels, motion'
+    with pytest.raises(FileNotFoundError, match=f'choose one of {known}'):
         load_panel('slow')
 
 

@@ -57,6 +57,17 @@ def test_controls_and_differences() -> None:
     assert differences_table(rows[:1]) == 'Nothing to compare yet.\n'
 
 
+def test_what_a_recogniser_tells_of_a_clip_and_of_linked_ones() -> None:
+    controls = dict(border=9, label=6, label_stream=10)
+    rows = pool([named('pass_through', 20, controls=controls), named('d', 4)])
+    lines = make_table('audit_recognition', rows).splitlines()
+    assert lines[0] == ('| encoder | output | folds | action | what leaves | person | 4 linked |')
+    assert lines[2].startswith('| pass_through | hard | 1 | 80.0 | label | 30.0 (')
+    assert lines[3].startswith('| pass_through | hard | 1 | 80.0 | label_stream | 50.0 (')
+    assert lines[3].count('(') == 2 and 'border' not in '\n'.join(lines)
+    assert make_table('audit_recognition', pool([named('d', 4)])) == 'No controls yet.\n'
+
+
 def test_alpha_table_names_the_front() -> None:
     codes = [named('bdq_hard_alpha1', 8), named('bdq_hard_alpha2', 10)]
     clear = named('pass_through', 20)

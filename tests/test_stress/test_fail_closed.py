@@ -44,6 +44,7 @@ def test_faults_of_every_kind(fail_closed, tmp_path):
         dict(name='bdq_hard', difference=False, range_limit=1.0),
         dict(name='blocks'),
         dict(name='bdq_hard', dither=0.02),
+        dict(name='certified'),
     ],
 )
 @pytest.mark.parametrize('shape', [(48, 64, 3), (16, 24), (200, 40)])
@@ -55,7 +56,7 @@ def test_codes_pass_the_watchdog_and_nothing_else_does(arguments, shape):
         frame = rng.integers(0, 256, shape, np.uint8)
         codes = stream(frame)
         watchdog(frame, codes)
-    assert watchdog.frames >= 4 and watchdog.compares is not bool(form.dither)
+    assert watchdog.frames >= 4 and watchdog.compares is not bool(form.dither or form.flip)
     wrong = [frame, codes[:-1], codes.astype(np.int32), np.full_like(codes, form.num_levels), None]
     if watchdog.compares:
         # Of a frame that comes twice; wrong everywhere, for nobody knows where it looks.

@@ -5,6 +5,13 @@ Start with :mod:`.resampling`: intervals over people. Matchers, which need sciki
 """
 
 from .accumulation import Accumulation, accumulate, most_linkable
+from .certificate import (
+    capacity_bits,
+    most_accuracy,
+    pair_error,
+    pair_error_gaussian,
+    privacy_loss,
+)
 from .information import fit_temperature, information_bits, temper
 from .intervals import Estimate, Interval, bootstrap_interval, wilson_interval
 from .learning_curve import LearningPoint, nested_subsets
@@ -41,6 +48,7 @@ __all__ = [
     'Verification',
     'accumulate',
     'bootstrap_interval',
+    'capacity_bits',
     'cllr',
     'cosine_scores',
     'equal_error_rate',
@@ -50,12 +58,16 @@ __all__ = [
     'likelihood_ratio_scores',
     'make_trials',
     'min_cllr',
+    'most_accuracy',
     'most_linkable',
     'nested_subsets',
+    'pair_error',
+    'pair_error_gaussian',
     'paired_difference',
     'people_needed',
     'person_interval',
     'person_table',
+    'privacy_loss',
     'temper',
     'variance_components',
     'verify',
