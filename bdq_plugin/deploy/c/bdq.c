@@ -16,7 +16,7 @@
 #define PLACE_BITS 6
 #define PLACE_UNIT (1 << PLACE_BITS)
 #define MAX_PLACED (INT32_MAX / PLACE_UNIT)
-/* Pixels that are moved at a time: seven arrays of 512 bytes. */
+/* Pixels that are moved at a time: four arrays of 512 bytes. */
 #define MOVED 128
 /* Two of a word's four lanes of 8 bits, with room for 16 bits each. */
 #define EVEN 0x00ff00ffu
@@ -93,11 +93,9 @@ int bdq_begin(bdq_stream *stream, const bdq_form *form, int32_t height, int32_t 
 
 /* ---------------------------------------------------------------- geometry */
 
-/* Four bytes, which are copied at once. */
+/* Four bytes as they lie in memory: they are read at once. */
 typedef struct { uint8_t bytes[4]; } four;
-
-/* Up to four channels of a strip of pixels. */
-typedef union { four pixels[MOVED]; uint32_t words[MOVED]; } strip;
+typedef union { four pixel; uint32_t word; } lanes;
 
 /* Places to the upper left pixel and the weights, 0 to 64, of the lower row and the right column. */
 static void find_pixels(const bdq_stream *stream, const int32_t *restrict rows,
@@ -116,28 +114,10 @@ static void find_pixels(const bdq_stream *stream, const int32_t *restrict rows,
     }
 }
 
-/* The pixels that places lie in, those to the right, below, and below to the right. */
-static void fetch_one(const uint8_t *restrict frame, const uint32_t *restrict at, int32_t count,
-                      int32_t below, int32_t beside, strip *restrict around) {
-    const uint8_t *right = frame + beside, *lower = frame + below, *both = lower + beside;
-    for (int32_t i = 0; i < count; i++) {
-        around[0].words[i] = frame[at[i]];
-        around[1].words[i] = right[at[i]];
-        around[2].words[i] = lower[at[i]];
-        around[3].words[i] = both[at[i]];
-    }
-}
-
-/* Of three channels. Those to the right begin a byte early: nothing beyond the frame is read. */
-static void fetch_three(const uint8_t *restrict frame, const uint32_t *restrict at, int32_t count,
-                        int32_t below, strip *restrict around) {
-    const uint8_t *lower = frame + below;
-    for (int32_t i = 0; i < count; i++) {
-        around[0].pixels[i] = *(const four *)(frame + at[i]);
-        around[1].pixels[i] = *(const four *)(frame + at[i] + 2);
-        around[2].pixels[i] = *(const four *)(lower + at[i]);
-        around[3].pixels[i] = *(const four *)(lower + at[i] + 2);
-    }
+static inline uint32_t load(const uint8_t *pixel) {
+    lanes loaded;
+    loaded.pixel = *(const four *)pixel;
+    return loaded.word;
 }
 
 /* Lanes may borrow from each other: what is added gives it back. */
@@ -149,59 +129,69 @@ static uint32_t rounded(uint32_t upper, uint32_t lower, uint32_t down) {
     return (between(upper, lower, down) + PLACE_UNIT * PLACE_UNIT / 2) >> 2 * PLACE_BITS;
 }
 
-/* Bilinear, rounded half up, into around[0]. */
-static void interpolate(strip *around, const int32_t *restrict down, const int32_t *restrict right,
-                        int32_t count, int is_early) {
-    static const strip first = {{{{255, 0, 0, 0}}}};
-    /* The early byte is the lowest of a word on most machines, the highest on others. */
-    int32_t low = is_early && first.words[0] == 255 ? 8 : 0, high = is_early && !low ? 8 : 0;
+/* Bilinear, rounded half up, of up to four channels. Lower pixels are read some bytes early, so that
+ * nothing beyond the frame is; those are the lowest of a word, on some machines the highest. */
+static inline void move_strip(const uint8_t *restrict frame, const uint32_t *restrict at,
+                              const int32_t *restrict down, const int32_t *restrict right,
+                              int32_t count, int32_t below, int32_t beside, int32_t channels,
+                              lanes *restrict moved) {
+    const lanes first = {{{255, 0, 0, 0}}};
+    int32_t early = 4 - channels, low = first.word == 255 ? 8 * early : 0, high = 8 * early - low;
+    const uint8_t *lower = frame + below - early;
     for (int32_t i = 0; i < count; i++) {
-        uint32_t a = around[0].words[i], b = around[1].words[i] >> low << high;
-        uint32_t c = around[2].words[i], d = around[3].words[i] >> low << high;
-        uint32_t x = (uint32_t)right[i], y = (uint32_t)down[i], moved = 0;
+        uint32_t a = load(frame + at[i]), c = load(lower + at[i]) >> low << high;
+        uint32_t b = load(frame + beside + at[i]), d = load(lower + beside + at[i]) >> low << high;
+        uint32_t x = (uint32_t)right[i], y = (uint32_t)down[i], word = 0;
         for (int32_t k = 0; k <= 8; k += 8) {
             uint32_t upper = between(a >> k & EVEN, b >> k & EVEN, x);
-            uint32_t lower = between(c >> k & EVEN, d >> k & EVEN, x);
-            moved |= rounded(upper & 0xffff, lower & 0xffff, y) << k;
-            moved |= rounded(upper >> 16, lower >> 16, y) << (16 + k);
+            uint32_t under = between(c >> k & EVEN, d >> k & EVEN, x);
+            word |= rounded(upper & 0xffff, under & 0xffff, y) << k;
+            word |= rounded(upper >> 16, under >> 16, y) << (16 + k);
         }
-        around[0].words[i] = moved;
+        moved[i].word = word;
     }
 }
 
-static void store_three(const strip *restrict around, int32_t count, uint8_t *restrict out) {
+/* The same of frames that have no four bytes in a row below. */
+static void move_small(const uint8_t *frame, const uint32_t *at, const int32_t *down,
+                       const int32_t *right, int32_t count, int32_t below, int32_t beside,
+                       int32_t channels, uint8_t *out) {
+    for (int32_t i = 0; i < count * channels; i++) {
+        const uint8_t *upper = frame + at[i / channels] + i % channels, *lower = upper + below;
+        uint32_t x = (uint32_t)right[i / channels], y = (uint32_t)down[i / channels];
+        out[i] = (uint8_t)rounded(between(upper[0], upper[beside], x),
+                                  between(lower[0], lower[beside], x), y);
+    }
+}
+
+static void store_three(const lanes *restrict moved, int32_t count, uint8_t *restrict out) {
     for (int32_t i = 0; i < count; i++) {
-        out[3 * i] = around->pixels[i].bytes[0];
-        out[3 * i + 1] = around->pixels[i].bytes[1];
-        out[3 * i + 2] = around->pixels[i].bytes[2];
+        out[3 * i] = moved[i].pixel.bytes[0];
+        out[3 * i + 1] = moved[i].pixel.bytes[1];
+        out[3 * i + 2] = moved[i].pixel.bytes[2];
     }
-}
-
-static void store_one(const strip *restrict around, int32_t count, int32_t channels,
-                      uint8_t *restrict out) {
-    for (int32_t i = 0; i < count; i++) out[i * channels] = (uint8_t)around->words[i];
 }
 
 static void move_row(const bdq_stream *stream, const uint8_t *frame, const int32_t *places,
-                     int32_t y, uint8_t *out) {
-    strip around[4];
+                     int32_t y, uint8_t *restrict out) {
+    lanes moved[MOVED];
     uint32_t at[MOVED];
-    int32_t down[MOVED], right[MOVED];
-    int32_t width = stream->width, channels = stream->channels;
+    int32_t down[MOVED], right[MOVED], width = stream->width, channels = stream->channels;
     int32_t below = stream->height > 1 ? width * channels : 0, beside = width > 1 ? channels : 0;
-    int is_three = channels == 3 && width > 1;
     for (int32_t x = 0; x < width; x += MOVED) {
         int32_t count = width - x < MOVED ? width - x : MOVED;
         const int32_t *rows = places + (size_t)y * (size_t)width + x;
         const int32_t *columns = rows + (size_t)stream->height * (size_t)width;
         uint8_t *to = out + x * channels;
         find_pixels(stream, rows, columns, count, at, down, right);
-        for (int32_t c = 0; c < channels; c += is_three ? 3 : 1) {
-            if (is_three) fetch_three(frame, at, count, below, around);
-            else fetch_one(frame + c, at, count, below, beside, around);
-            interpolate(around, down, right, count, is_three);
-            if (is_three) store_three(around, count, to);
-            else store_one(around, count, channels, to + c);
+        if (below < 4) {
+            move_small(frame, at, down, right, count, below, beside, channels, to);
+        } else if (channels == 3) {
+            move_strip(frame, at, down, right, count, below, beside, 3, moved);
+            store_three(moved, count, to);
+        } else for (int32_t c = 0; c < channels; c++) {
+            move_strip(frame + c, at, down, right, count, below, beside, 1, moved);
+            for (int32_t i = 0; i < count; i++) to[i * channels + c] = moved[i].pixel.bytes[0];
         }
     }
 }
