@@ -18,6 +18,8 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from bdq_plugin import markdown
 from bdq_plugin.camera_form import UNITS, integer_kernel
 from bdq_plugin.deploy import CameraForm, StreamingEncoder
 from bdq_plugin.deploy.c_core import FLAGS, CStream, compile_core
+from bdq_plugin.geometry import SECRET_BYTES, Geometry, draw, places_of
 
 from .harness import cpu_model, one_core
 
@@ -36,6 +39,8 @@ SIZES = {'640x480 colour': (480, 640, 3), '1920x1080 colour': (1080, 1920, 3)}
 SIZES |= {'640x480 grey': (480, 640), '1920x1080 grey': (1080, 1920)}
 TARGETS = {'640x480 colour': 500, '1920x1080 colour': 90}
 SIGMA = 1.5
+# That of the preset ``blocks_geometry``.
+GEOMETRY = Geometry(stretch=0.25, shift=0.125, mirror=True, warp=0.04)
 
 
 def form_with(levels: int, limit: float = 0.25) -> CameraForm:
@@ -92,9 +97,16 @@ def measure(
         'OpenCV 8-bit blur and absdiff (floor)': OpenCVFloor(),
         'OpenCV float32 blur and subtract': OpenCVExact(),
     }
+    moved = replace(form_with(16), geometry=GEOMETRY)
+    secret = bytes(range(SECRET_BYTES))
+    rivals['streaming encoder, 16 levels, geometry'] = StreamingEncoder(
+        moved, compiled=True, secret=secret
+    )
     if c_core is not None:
         for levels in (16, 2):
             rivals[f'C core, {levels} levels'] = CStream(form_with(levels), c_core)
+        places = places_of(draw(GEOMETRY, secret), *shape[:2])
+        rivals['C core, 16 levels, geometry'] = partial(CStream(moved, c_core), places=places)
     count = max(2, 5_000_000 // frames[0].size)
     times: dict[str, list[float]] = {name: [] for name in rivals}
     for step in rivals.values():

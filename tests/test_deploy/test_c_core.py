@@ -332,7 +332,7 @@ STRENGTHS = dict(scale=0.1, stretch=0.25, rotation=8, shift=0.125, mirror=True, 
 
 
 @pytest.mark.parametrize(
-    'shape', [(24, 40), (8, 136, 3), (56, 16, 3), (1, 1), (1, 7, 3), (9, 1, 3)]
+    'shape', [(24, 40), (8, 136, 3), (56, 16, 3), (1, 1), (9, 2), (1, 7, 3), (9, 1, 3)]
 )
 @pytest.mark.parametrize(
     ('preset', 'arguments'),
@@ -504,7 +504,14 @@ def test_the_program_of_the_page(compiler, tmp_path):
         'static int read_frame(uint8_t *pixels) { return pixels != frame; }\n'
         'static void send(const uint8_t *levels) { (void)levels; }\n'
     )
-    (tmp_path / 'page.c').write_text(f'{outside}{camera}int main(void) {{\n{inside}return 0;\n}}\n')
+    memory, call = re.search(
+        r'```c\n(static int32_t places[^\n]*\n)(.*?)```', page, re.DOTALL
+    ).groups()
+    # The encoder has no geometry, and takes no places.
+    drawn = f'if (({call.strip().partition(";")[0]}) != BDQ_BAD_PLACES) return 1;\n'
+    noise = 'const int32_t *noise = NULL;\n'
+    main = f'int main(void) {{\n{noise}{inside}{drawn}return 0;\n}}\n'
+    (tmp_path / 'page.c').write_text(f'{outside}{camera}{memory}{main}')
     done = subprocess.run([build(compiler, tmp_path / 'page.c', tmp_path)])
     assert done.returncode == 0
 
