@@ -18,6 +18,8 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,10 @@ import numba
 import numpy as np
 
 from bdq_plugin import markdown
-from bdq_plugin.camera_form import UNITS, integer_kernel
+from bdq_plugin.camera_form import UNITS, IntegerLevels, integer_kernel
 from bdq_plugin.deploy import CameraForm, StreamingEncoder
 from bdq_plugin.deploy.c_core import FLAGS, CStream, compile_core
+from bdq_plugin.geometry import SECRET_BYTES, Geometry, draw, places_of
 
 from .harness import cpu_model, one_core
 
@@ -36,6 +39,9 @@ SIZES = {'640x480 colour': (480, 640, 3), '1920x1080 colour': (1080, 1920, 3)}
 SIZES |= {'640x480 grey': (480, 640), '1920x1080 grey': (1080, 1920)}
 TARGETS = {'640x480 colour': 500, '1920x1080 colour': 90}
 SIGMA = 1.5
+# That of the preset ``blocks_geometry``.
+GEOMETRY = Geometry(stretch=0.25, shift=0.125, mirror=True, warp=0.04)
+BLOCK = 8
 
 
 def form_with(levels: int, limit: float = 0.25) -> CameraForm:
@@ -43,6 +49,13 @@ def form_with(levels: int, limit: float = 0.25) -> CameraForm:
     step = 2 * limit / (levels - 1)
     thresholds = tuple(int((-limit + (k + 0.5) * step) * UNITS) for k in range(levels - 1))
     return CameraForm(integer_kernel(SIGMA), 'replicate', True, thresholds, 0.0, -limit, step)
+
+
+def blocks_and_geometry() -> CameraForm:
+    """The preset ``blocks_geometry``."""
+    levels = IntegerLevels.of_dead_zone(3, dead_zone=0.03, step=0.06)
+    return CameraForm((256,), 'replicate', True, dither=0.0, block=BLOCK, geometry=GEOMETRY,
+                      **asdict(levels))  # fmt: skip
 
 
 class OpenCVFloor:
@@ -92,9 +105,17 @@ def measure(
         'OpenCV 8-bit blur and absdiff (floor)': OpenCVFloor(),
         'OpenCV float32 blur and subtract': OpenCVExact(),
     }
+    moved = {'16 levels, geometry': replace(form_with(16), geometry=GEOMETRY)}
+    moved['blocks and geometry'] = blocks_and_geometry()
+    secret = bytes(range(SECRET_BYTES))
+    for name, form in moved.items():
+        rivals[f'streaming encoder, {name}'] = StreamingEncoder(form, compiled=True, secret=secret)
     if c_core is not None:
         for levels in (16, 2):
             rivals[f'C core, {levels} levels'] = CStream(form_with(levels), c_core)
+        places = places_of(draw(GEOMETRY, secret), *shape[:2])
+        for name, form in moved.items():
+            rivals[f'C core, {name}'] = partial(CStream(form, c_core), places=places)
     count = max(2, 5_000_000 // frames[0].size)
     times: dict[str, list[float]] = {name: [] for name in rivals}
     for step in rivals.values():
@@ -132,7 +153,7 @@ def memory(shape: tuple[int, ...]) -> dict[str, float]:
 
 def study(quick: bool = False) -> dict[str, Any]:
     """Frames a second and memory; ``quick`` reads small frames, once."""
-    rounds, sizes = (1, {'40x30 colour': (30, 40, 3)}) if quick else (15, SIZES)
+    rounds, sizes = (1, {'40x32 colour': (32, 40, 3)}) if quick else (15, SIZES)
     cv2.setNumThreads(1)
     compiler = shutil.which('cc')
     with one_core(), tempfile.TemporaryDirectory() as folder:

@@ -13,33 +13,32 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from ..atomic_files import atomic_path
 from ..camera_form import CameraForm
+from ..geometry import Geometry
 
 # bdq.h, bdq.c and vectors.json: frames and their codes, for ports to other languages.
 C_FOLDER = Path(__file__).with_name('c')
-FORM_VERSION, MAX_TAPS, MAX_THRESHOLDS = 2, 255, 255
+FORM_VERSION, MAX_TAPS, MAX_THRESHOLDS = 3, 255, 255
 # Numbers before the taps.
-HEAD = 8
+HEAD = 9
 # The compiler's vector instructions are where the speed comes from.
 FLAGS = ('-std=c99', '-O3', '-march=native')
 
 
 def flat_form(form: CameraForm) -> np.ndarray:
-    """A form as ``bdq_form`` of bdq.h: int32 of shape (518,).
+    """A form as ``bdq_form`` of bdq.h: int32 of shape (519,).
+
+    How strong a geometry is does not stand there: whoever draws its places knows.
 
     Raises:
-        ValueError: the encoder moves frames by a geometry, or replaces codes at random.
+        ValueError: the encoder replaces codes at random.
     """
-    if form.geometry is not None:
-        raise ValueError(
-            'an encoder with a geometric dither has no form in C yet: use '
-            'bdq_plugin.deploy.StreamingEncoder'
-        )
     if form.flip:
         raise ValueError(
             'an encoder with randomised response (flip) has no form in C yet: use '
@@ -54,7 +53,7 @@ def flat_form(form: CameraForm) -> np.ndarray:
     flat = np.zeros(HEAD + MAX_TAPS + MAX_THRESHOLDS, np.int32)
     flat[:HEAD] = (
         *(FORM_VERSION, len(taps), *flags, len(thresholds)),
-        *(form.block, form.magnitude, dither),
+        *(form.block, form.magnitude, dither, form.geometry is not None),
     )
     flat[HEAD : HEAD + len(taps)] = taps
     flat[HEAD + MAX_TAPS :][: len(thresholds)] = thresholds
@@ -77,13 +76,22 @@ def form_header(form: CameraForm) -> str:
     numbers = ['INT32_MIN' if t == -(2**31) else str(t) for t in flat[HEAD + MAX_TAPS :]]
     lines = [numbers[i : min(i + 8, num_thresholds)] for i in range(0, num_thresholds, 8)]
     thresholds = ',\n        '.join(', '.join(line) for line in lines)
+    drawn = '' if form.geometry is None else _drawn(form.geometry)
     return (
         '/* A trained encoder for bdq.h. A code stands for low + code * step of full intensity:\n'
-        f' * low {form.low!r}, step {form.step!r}. */\n'
+        f' * low {form.low!r}, step {form.step!r}.{drawn} */\n'
         '#ifndef BDQ_FORM_H\n#define BDQ_FORM_H\n\n#include "bdq.h"\n\n'
         'static const bdq_form BDQ_FORM = {\n'
         f'    {", ".join(map(str, flat[:HEAD]))},\n'
         f'    {{{taps}}},\n    {{\n        {thresholds}\n    }}\n}};\n\n#endif\n'
+    )
+
+
+def _drawn(geometry: Geometry) -> str:
+    parts = [f'{name} {value!r}' for name, value in asdict(geometry).items() if value]
+    return (
+        '\n *\n * Draw the places of each stream anew within these limits, as places_of of\n'
+        f' * bdq_plugin/geometry.py does: {", ".join(parts) or "none"}.'
     )
 
 
@@ -143,11 +151,17 @@ class _Stream(ctypes.Structure):
     )
 
 
+_REFUSALS = {
+    -4: 'an encoder with dither needs noise for each frame of codes',
+    -5: 'an encoder with a geometric dither needs places for each frame, another takes none',
+}
+
+
 class CStream:
     """A stream through the compiled C core; called as ``StreamingEncoder`` is.
 
     Args:
-        form: an encoder in whole numbers, without geometric dither and randomised response.
+        form: an encoder in whole numbers, without randomised response.
         library: what :func:`compile_core` wrote.
 
     Raises:
@@ -160,6 +174,7 @@ class CStream:
             getattr(self._core, name).restype = ctypes.c_size_t
         self._form, self._block = flat_form(form), form.block
         self._stream = _Stream()
+        self._mixed: np.ndarray | None = None
         self.reset()
 
     @property
@@ -185,13 +200,31 @@ class CStream:
             self._state[: previous.size] = previous.ravel()
             self._stream.started = 1
 
-    def __call__(self, frame: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray | None:
+    def mix(self, first: np.ndarray, second: np.ndarray | None, share: int) -> np.ndarray:
+        """What :func:`bdq_plugin.geometry.mix` computes; the first where there is no second."""
+        if second is None:
+            return first
+        if self._mixed is None or self._mixed.shape != first.shape:
+            self._mixed = np.empty_like(first)
+        self._core.bdq_mix_places(
+            _at(first), _at(second), share, ctypes.c_size_t(first.size), _at(self._mixed)
+        )
+        return self._mixed
+
+    def __call__(
+        self,
+        frame: np.ndarray,
+        noise: np.ndarray | None = None,
+        places: np.ndarray | None = None,
+    ) -> np.ndarray | None:
         """Encode the next frame.
 
         Args:
             frame: uint8 (H, W) or (H, W, C).
             noise: of an encoder with dither, shaped like the codes, int32 in units of thresholds
                 (:func:`~bdq_plugin.deploy.streaming.draw_noise`).
+            places: of an encoder with geometric dither, int32 (2, H, W), rows and columns in 1/64
+                pixel (:class:`bdq_plugin.geometry.Path`); the border's beyond it.
 
         Returns:
             The codes, of the frame's shape, H and W divided by the encoder's block; or None for the
@@ -199,7 +232,7 @@ class CStream:
 
         Raises:
             ValueError: not such a frame, one whose shape differs from the frames before, or no
-                noise where the encoder has dither.
+                noise or places where the encoder has dither or a geometry.
         """
         frame = np.ascontiguousarray(frame)
         if frame.dtype != np.uint8 or frame.ndim not in (2, 3):
@@ -217,12 +250,15 @@ class CStream:
             noise = np.ascontiguousarray(noise, np.int32)
             if noise.size != codes.size:
                 raise ValueError(f'noise of {noise.shape} does not fit codes of {codes.shape}')
-        written = self._core.bdq_encode_noisy(
-            ctypes.byref(self._stream), _at(frame), None if noise is None else _at(noise),
-            _at(codes),
-        )  # fmt: skip
+        if places is not None:
+            places = np.ascontiguousarray(places, np.int32)
+            if places.shape != (2, height, width):
+                raise ValueError(f'places of {places.shape} do not fit frames of {frame.shape}')
+        drawn = [None if array is None else _at(array) for array in (noise, places)]
+        stream = ctypes.byref(self._stream)
+        written = self._core.bdq_encode_dithered(stream, _at(frame), *drawn, _at(codes))
         if written < 0:
-            raise ValueError('an encoder with dither needs noise for each frame of codes')
+            raise ValueError(_REFUSALS[written])
         return codes if written else None
 
     def _begin(self, height: int, width: int, channels: int) -> None:

@@ -19,20 +19,20 @@ from .moving import Mover
 
 
 class Fastest(NamedTuple):
-    """What a stream may run: the library of the C core, None without; numba's kernels."""
+    """What a stream runs: the library of the C core, or without numba's kernels, or neither."""
 
     library: Path | None
     numba: bool
 
 
-def at_hand(form: CameraForm) -> Fastest | None:
+def at_hand() -> Fastest | None:
     """What needs no time to make ready, None where something has to be compiled or imported."""
     library = cached_core(compiles=False)
-    return Fastest(library, False) if library and form.geometry is None else None
+    return Fastest(library, False) if library else None
 
 
 def make_ready(form: CameraForm) -> Future[Fastest]:
-    """Compile, or import, in a thread: the C core where there is a compiler, else what numba has.
+    """Compile, or import, in a thread: the C core where there is a compiler, else numba's kernels.
 
     The process does not end before: what was compiled is kept for the next one.
     """
@@ -45,12 +45,11 @@ def make_ready(form: CameraForm) -> Future[Fastest]:
 
 def _make_ready(form: CameraForm) -> Fastest:
     library = cached_core()
-    if find_spec('numba') is None:
+    if library is not None or find_spec('numba') is None:
         return Fastest(library, False)
+    from .kernels import compile_kernels
+
+    compile_kernels(form)
     if form.geometry is not None:
         Mover(form.geometry)(np.zeros((2, 2, 1), np.uint8))
-    if library is None:
-        from .kernels import compile_kernels
-
-        compile_kernels(form)
-    return Fastest(library, library is None or form.geometry is not None)
+    return Fastest(None, True)

@@ -35,9 +35,7 @@ class Mover:
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """The next frame, uint8 (H, W, C), moved; in memory of its own."""
-        if self._path is None:
-            self._path = Path(self._geometry, self._secret, *frame.shape[:2])
-        count, self._count = self._count, self._count + 1
+        count = self._begin_frame(*frame.shape[:2])
         if not self.compiled:
             return resample(frame, self._path.at(count))
         moment = self._geometry.moment(count)
@@ -45,6 +43,17 @@ class Mover:
             self._lay_out(count, frame.shape)
             self._moment = moment
         return self._move(frame)
+
+    def ends(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray | None, int]:
+        """The next frame's places, for one who moves it elsewhere: see :meth:`Path.ends`."""
+        count = self._begin_frame(height, width)
+        return self._path.ends(count)
+
+    def _begin_frame(self, height: int, width: int) -> int:
+        if self._path is None:
+            self._path = Path(self._geometry, self._secret, height, width)
+        self._count += 1
+        return self._count - 1
 
     def _lay_out(self, count: int, shape: tuple[int, ...]) -> None:
         size = shape[0] * shape[1]

@@ -21,12 +21,12 @@ from typing import Any
 
 from ..camera_form import load_form, streaming_zoo
 from ..encoder_file import ZOO, read_encoder_file, zoo_names
-from .c_core import C_FOLDER, FORM_VERSION, flat_form
+from .c_core import C_FOLDER, FORM_VERSION
 
 WEB = Path(__file__).with_name('web')
 CORE, CORE_RECORD = WEB / 'core.wasm', WEB / 'core.json'
 EXPORTS = (
-    *('bdq_begin', 'bdq_encode_noisy', 'bdq_state_count', 'bdq_row_count', 'bdq_codes_count'),
+    *('bdq_begin', 'bdq_encode_dithered', 'bdq_state_count', 'bdq_row_count', 'bdq_codes_count'),
     '__heap_base',
 )
 FLAGS = ('--target=wasm32', '-std=c99', '-O3', '-msimd128', '-ffreestanding', '-nostdlib')
@@ -66,7 +66,11 @@ def playground_page(encoders: Sequence[str | os.PathLike] = ()) -> str:
 def _described(source: str | os.PathLike) -> dict[str, Any]:
     """What the page knows of an encoder."""
     form, document = load_form(source), read_encoder_file(source)
-    flat_form(form)  # refuses what the core cannot run
+    if form.geometry is not None:
+        raise ValueError(
+            f'{source} has a geometric dither: the page draws no geometries, and the core encodes '
+            'no frame of such an encoder unmoved'
+        )
     state, metadata = document['state'], document['metadata']
     thresholds = state.get('quantize.thresholds')
     in_zoo = os.fspath(source) in zoo_names()

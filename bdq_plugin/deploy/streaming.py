@@ -82,7 +82,7 @@ class StreamingEncoder:
         self._kernel = None
         self._secret, self._move = secret, None
         self.reset()
-        found = at_hand(self.form) if self._chooses else None
+        found = at_hand() if self._chooses else None
         if found is not None:
             self._go_on_with(found)
 
@@ -139,11 +139,10 @@ class StreamingEncoder:
             self._choose()
         self._shape = frame.shape
         flat = np.ascontiguousarray(frame).reshape(*frame.shape[:2], -1)
-        if self._move is not None:
-            flat = self._move(flat)
         if self._core is not None:
             codes = self._core_step(flat)
         else:
+            flat = flat if self._move is None else self._move(flat)
             codes = self._compiled_step(flat) if self.compiled else self._plain_step(flat)
         if codes is None:
             return None
@@ -163,13 +162,13 @@ class StreamingEncoder:
 
     def _go_on_with(self, fastest: Fastest) -> None:
         self._chooses = False
-        if self._move is not None:
-            self._move.compiled = fastest.numba
         if fastest.library is None:
             self.compiled = fastest.numba
+            if self._move is not None:
+                self._move.compiled = fastest.numba
             return
-        # Frames are moved before it and codes replaced after it: the core knows neither.
-        self._core = CStream(replace(self.form, geometry=None, flip=0.0), fastest.library)
+        # Codes are replaced after it: the core does not know of that.
+        self._core = CStream(replace(self.form, flip=0.0), fastest.library)
         if self._shape is not None:
             shape = (*self._shape, 1)[:3]
             self._core.resume(shape, self._previous)
@@ -184,10 +183,12 @@ class StreamingEncoder:
 
     def _core_step(self, frame: np.ndarray) -> np.ndarray | None:
         skip = self._core.shape is None and self.form.difference
-        noise = None
+        noise = places = None
+        if self._move is not None:
+            places = self._core.mix(*self._move.ends(*frame.shape[:2]))
         if self._noise is not None and not skip:
             noise = draw_noise(self._noise, self.form, codes_shape(self.form, frame.shape))
-        return self._core(frame, noise)
+        return self._core(frame, noise, places)
 
     def _plain_step(self, frame: np.ndarray) -> np.ndarray | None:
         means = plain_block_mean(plain_blur(self.form, frame), self.form.block)

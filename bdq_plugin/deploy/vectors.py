@@ -5,6 +5,8 @@
 ``{"cases": [...]}``, each with ``name``, ``form`` (the encoder in whole numbers, as in the header
 of ``.bdq``), ``shape`` (height, width, channels), ``frames`` and ``codes``: bytes in hexadecimal,
 row by row, channels of a pixel side by side. With ``difference`` the first frame has no codes.
+Where the form has a ``geometry``, ``places`` are where the pixels of each frame are taken from: the
+rows of all pixels and then their columns, in 1/64 pixel.
 """
 
 from __future__ import annotations
@@ -17,10 +19,14 @@ from typing import Any
 import numpy as np
 
 from ..camera_form import UNITS, CameraForm, IntegerLevels, integer_kernel, streaming_zoo
+from ..geometry import Geometry
+from ..geometry import Path as Places
 from .c_core import C_FOLDER
 from .streaming import StreamingEncoder
 
 VECTORS = C_FOLDER / 'vectors.json'
+# Of geometries that hide nobody.
+SECRET = bytes(range(32))
 _EVENTS = dict(
     kernel=(256,), block=2, **asdict(IntegerLevels.of_dead_zone(2, dead_zone=0.03, step=0.06))
 )
@@ -54,7 +60,19 @@ def cases() -> dict[str, tuple[CameraForm, tuple[int, int, int]]]:
         grey, colour = ((6, 11), (7, 9)) if form.block == 1 else ((2, 3), (3, 2))
         made[f'{name}, grey'] = (form, (*(form.block * side for side in grey), 1))
         made[f'{name}, colour'] = (form, (*(form.block * side for side in colour), 3))
+    strong = Geometry(0.1, 0.25, rotation=8, shift=0.125, mirror=True, warp=0.1)
+    made['geometry'] = (_form(16, geometry=strong), (7, 9, 3))
+    redrawn = Geometry(shift=0.25, warp=0.1, redraw=2, change=1)
+    made['geometry, redrawn'] = (_form(4, block=2, limit=0.1, geometry=redrawn), (8, 6, 1))
     return made
+
+
+def places_of_stream(form: CameraForm, shape: tuple[int, int, int], count: int) -> list[np.ndarray]:
+    """Places of a stream's first frames, int32 (2, H, W) each; none without geometry."""
+    if form.geometry is None:
+        return []
+    path = Places(form.geometry, SECRET, *shape[:2])
+    return [path.at(number) for number in range(count)]
 
 
 def make_vectors() -> dict[str, Any]:
@@ -65,11 +83,13 @@ def make_vectors() -> dict[str, Any]:
         noise = rng.integers(0, 256, shape, dtype=np.uint8)
         frames = [noise, 255 * (noise > 127).astype(np.uint8), noise // 2 + 40]
         frames.append(frames[-1] + rng.integers(0, 9, shape, dtype=np.uint8))
-        stream = StreamingEncoder(form, compiled=False)
+        stream = StreamingEncoder(form, compiled=False, secret=SECRET)
         codes = [made for frame in frames if (made := stream(frame)) is not None]
         texts = {kind: [a.tobytes().hex() for a in arrays] for kind, arrays in
                  [('frames', frames), ('codes', codes)]}  # fmt: skip
-        documents.append(dict(name=name, form=form.to_dict(), shape=shape, **texts))
+        places = [array.ravel().tolist() for array in places_of_stream(form, shape, len(frames))]
+        drawn = dict(places=places) if places else {}
+        documents.append(dict(name=name, form=form.to_dict(), shape=shape, **drawn, **texts))
     return {'cases': documents}
 
 

@@ -23,7 +23,7 @@ def test_streaming_runs_and_is_written(tmp_path, monkeypatch, capsys):
     assert all(row['median_fps'] > 0 for row in rows.values())
     printed = capsys.readouterr().out
     assert all(f'| {name} |' in printed for name in rows)
-    assert streaming.table(document).count('\n| 40x30 colour |') == len(rows)
+    assert streaming.table(document).count('\n| 40x32 colour |') == len(rows)
 
 
 def test_writing_runs_and_its_table_is_whole():

@@ -72,13 +72,12 @@ def test_what_is_ready_takes_over(tmp_path, monkeypatch, cache, preset, argument
     library = cached_core()
     for fastest in (
         Fastest(library, False),
-        Fastest(library, form.geometry is not None),
         Fastest(None, True),
         Fastest(None, False),
     ):
         for clip, codes in zip(clips, expected, strict=True):
             ready: Future[Fastest] = Future()
-            monkeypatch.setattr(streaming, 'at_hand', lambda form: None)
+            monkeypatch.setattr(streaming, 'at_hand', lambda: None)
             monkeypatch.setattr(streaming, 'make_ready', lambda form, ready=ready: ready)
             stream = StreamingEncoder(form, **drawn)
             begun = codes_of(stream, clip[:4])
@@ -115,7 +114,7 @@ def test_without_a_compiler_it_is_numba_or_numpy(tmp_path, monkeypatch, encoder_
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     monkeypatch.setenv('PATH', '')
     form = StreamingEncoder(encoder_file).form
-    assert at_hand(form) is None
+    assert at_hand() is None
     assert make_ready(form).result(timeout=300) == (None, True)
     real = fastest_module.find_spec
     monkeypatch.setattr(

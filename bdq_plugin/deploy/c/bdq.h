@@ -1,6 +1,7 @@
 /* The BDQ encoder in whole numbers: one frame in, one frame of codes out.
  *
- *     frame t --blur, means of blocks--> b_t --difference: b_t - b_{t-1}--> --thresholds--> codes t
+ *     frame t --geometry--> --blur, means of blocks--> b_t --difference: b_t - b_{t-1}-->
+ *             --noise, thresholds--> codes t
  *
  * C99, integers alone, no allocation, no library. The codes are those of the Python package, bit for
  * bit; vectors.json beside this file holds frames and their codes, for ports to other languages.
@@ -13,14 +14,16 @@
  *     bdq_stream stream;
  *     if (bdq_begin(&stream, &BDQ_FORM, 480, 640, 3, state, row) != BDQ_OK) return 1;
  *     while (read_frame(frame))
- *         if (bdq_encode(&stream, frame, codes)) send(codes);
+ *         if (bdq_encode(&stream, frame, codes) == 1) send(codes);
  *
  * State and row are the caller's and must outlive the stream. The state is the previous blurred
- * frame, or its means of blocks: no clear frame is kept. Streams share nothing; one stream belongs
+ * frame, or its means of blocks: no clear frame is kept; the row holds what is worked on, with a
+ * geometry as many moved rows of the frame as there are taps. Streams share nothing; one stream belongs
  * to one thread at a time.
  *
- * The noise of an encoder with dither is the caller's to draw, for each code of each frame anew and
- * from a source that nobody can guess: bdq_encode_noisy takes it, and bdq_encode refuses such a form.
+ * What hides people by chance is the caller's to draw, from a source that nobody can guess: the noise
+ * of an encoder with dither, for each code of each frame anew, and the places of one with a geometric
+ * dither, for each stream anew. bdq_encode_dithered takes them, and bdq_encode refuses such a form.
  */
 #ifndef BDQ_H
 #define BDQ_H
@@ -32,12 +35,12 @@
 extern "C" {
 #endif
 
-#define BDQ_FORM_VERSION 2
+#define BDQ_FORM_VERSION 3
 #define BDQ_MAX_TAPS 255
 #define BDQ_MAX_THRESHOLDS 255
 #define BDQ_MAX_BLOCK 128
 
-/* A trained encoder, 518 numbers of 32 bits without gaps. Unused taps and thresholds are 0. */
+/* A trained encoder, 519 numbers of 32 bits without gaps. Unused taps and thresholds are 0. */
 typedef struct {
     int32_t version;        /* BDQ_FORM_VERSION */
     int32_t num_taps;       /* odd, 1 to BDQ_MAX_TAPS */
@@ -47,6 +50,7 @@ typedef struct {
     int32_t block;          /* side of the blocks in pixels, 1 to BDQ_MAX_BLOCK; 1: no blocks */
     int32_t magnitude;      /* 1: thresholds are compared with sizes of values, 0: with values */
     int32_t dither;         /* standard deviation of the noise, in units of thresholds; 0: none */
+    int32_t geometry;       /* 1: frames are moved by a geometry first, 0: they are not */
     int32_t taps[BDQ_MAX_TAPS];             /* of the blur along one axis: symmetric, sum 256 */
     int32_t thresholds[BDQ_MAX_THRESHOLDS]; /* ascending, in 1 / (255 * 65536) of full intensity */
 } bdq_form;
@@ -64,7 +68,8 @@ enum {
     BDQ_BAD_FORM = -1, /* not a form, or one of another version */
     BDQ_BAD_SIZE = -2, /* height, width and channels from 1, at most 2^28 values in all, whole blocks */
     BDQ_NO_MEMORY = -3, /* a null pointer where memory is needed */
-    BDQ_NO_NOISE = -4   /* the form has dither, and no noise was given */
+    BDQ_NO_NOISE = -4,  /* the form has dither, and no noise was given */
+    BDQ_BAD_PLACES = -5 /* the form has a geometry and no places were given, or the other way round */
 };
 
 /* BDQ_OK or BDQ_BAD_FORM: whether every number of a form is in its range. */
@@ -87,9 +92,20 @@ int bdq_begin(bdq_stream *stream, const bdq_form *form, int32_t height, int32_t 
  * were; below 0 what is wrong, and nothing was done. They must not overlap. */
 int bdq_encode(bdq_stream *stream, const uint8_t *frame, uint8_t *codes);
 
-/* The same with noise, a number for each code, from -2^26 to 2^26, which is added before thresholds.
- * NULL for none, which a form with dither takes for that first frame alone. */
-int bdq_encode_noisy(bdq_stream *stream, const uint8_t *frame, const int32_t *noise, uint8_t *codes);
+/* The same with what is drawn by chance.
+ *
+ * noise: a number for each code, from -2^26 to 2^26, which is added before thresholds; NULL for none,
+ * which a form with dither takes for that first frame alone.
+ * places: where each pixel of the frame is taken from, in 1/64 pixel: the rows of all pixels, line by
+ * line, then the columns of all, 2 * height * width numbers. Beyond the border lie copies of it. NULL
+ * without geometry. For a new stream draw new ones. */
+int bdq_encode_dithered(bdq_stream *stream, const uint8_t *frame, const int32_t *noise,
+                        const int32_t *places, uint8_t *codes);
+
+/* Places on the way from one draw to the next: share is that of the second, from 0 to 65536. All three
+ * have count numbers, and places may be the first. */
+void bdq_mix_places(const int32_t *first, const int32_t *second, int32_t share, size_t count,
+                    int32_t *places);
 
 #ifdef __cplusplus
 }

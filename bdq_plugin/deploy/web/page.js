@@ -51,11 +51,12 @@ function settings() {
 }
 
 function flatForm(form) {  // bdq_form of bdq.h
-  const head = 8, flat = new Int32Array(head + 255 + 255);
+  const head = 9, flat = new Int32Array(head + 255 + 255);
   let taps = form.kernel;
   while (taps.length > 1 && taps[0] === 0) taps = taps.slice(1, -1);
   flat.set([data.version, taps.length, +(form.padding === 'zeros'), +form.difference,
-    form.thresholds.length, form.block, +form.magnitude, Math.min(2 ** 31 - 1, Math.ceil(form.dither))]);
+    form.thresholds.length, form.block, +form.magnitude, Math.min(2 ** 31 - 1, Math.ceil(form.dither)),
+    +(form.geometry !== null)]);
   flat.set(taps, head);
   flat.set(form.thresholds.map((t) => Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, t))), head + 255);
   return flat;
@@ -98,7 +99,8 @@ class Stream {
   }
   encode() {
     if (this.noise) drawNoise(this.noise, this.form.dither);
-    return core.bdq_encode_noisy(this.streamAt, this.frameAt, this.noiseAt, this.codesAt) === 1;
+    return core.bdq_encode_dithered(
+      this.streamAt, this.frameAt, this.noiseAt, 0, this.codesAt) === 1;
   }
 }
 

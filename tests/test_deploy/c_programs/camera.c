@@ -12,6 +12,6 @@ int main(void) {
     bdq_stream stream;
     if (bdq_begin(&stream, &BDQ_FORM, 37, 51, 3, state, row) != BDQ_OK) return 1;
     while (fread(frame, sizeof frame, 1, stdin) == 1)
-        if (bdq_encode(&stream, frame, codes)) fwrite(codes, sizeof codes, 1, stdout);
+        if (bdq_encode(&stream, frame, codes) == 1) fwrite(codes, sizeof codes, 1, stdout);
     return 0;
 }
