@@ -45,7 +45,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--fps', type=int, default=12, help='of the animation')
     args = parser.parse_args(argv)
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        # Chromium's children may write to its profile for a moment after it has ended.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             pictures = record(Path(folder), args.video, args.frames)
         print(write_bytes(args.out, gif(pictures, args.fps)))
     except (OSError, ValueError) as error:
