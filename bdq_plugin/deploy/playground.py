@@ -21,7 +21,7 @@ from typing import Any
 
 from ..camera_form import load_form, streaming_zoo
 from ..encoder_file import ZOO, read_encoder_file, zoo_names
-from .c_core import C_FOLDER, FORM_VERSION
+from .c_core import C_FOLDER, FORM_VERSION, flat_form
 
 WEB = Path(__file__).with_name('web')
 CORE, CORE_RECORD = WEB / 'core.wasm', WEB / 'core.json'
@@ -66,6 +66,7 @@ def playground_page(encoders: Sequence[str | os.PathLike] = ()) -> str:
 def _described(source: str | os.PathLike) -> dict[str, Any]:
     """What the page knows of an encoder."""
     form, document = load_form(source), read_encoder_file(source)
+    flat_form(form)  # refuses what the core cannot run
     if form.geometry is not None:
         raise ValueError(
             f'{source} has a geometric dither: the page draws no geometries, and the core encodes '

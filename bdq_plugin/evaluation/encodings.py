@@ -54,6 +54,8 @@ class Sampling:
         for name in ('frames', 'encodings', 'draws', 'every'):
             if getattr(self, name) < 1:
                 raise ValueError(f'sampling: {name} must be 1 or more, got {getattr(self, name)}')
+        if self.kind == 'spread' and self.every > 1:
+            raise ValueError("sampling: every is of kind='consecutive'; 'spread' has frames")
         if self.shift < 0:
             raise ValueError(f'sampling: shift must be 0 or more, got {self.shift}')
 

@@ -19,6 +19,7 @@ import numpy as np
 from ..encoders import ClipEncoder
 from ..markdown import table
 from ..randomized_response import check_flip
+from .attackers.base import TARGETS, normalized
 from .clips import Fold
 from .encodings import encode
 from .members import build_attacker, run_member
@@ -39,7 +40,6 @@ KIND = 'randomized_response'
 # At a half codes are a coin: whatever is found there is told by the length of the clips.
 FLIPS = (0.0, 0.1, 0.25, 0.375, 0.45, 0.475, 0.5)
 LINKED = 12
-TARGETS = ('identity', 'action')
 
 
 def measure(
@@ -172,8 +172,7 @@ def summary(folds: Mapping[int, Arrays]) -> dict[str, Any]:
 
 
 def _bits(scores: np.ndarray, joined: Mapping[str, np.ndarray]) -> float:
-    log_probs = scores - np.logaddexp.reduce(scores, 1, keepdims=True)
-    found = information_bits(log_probs, joined['identity'], joined['groups'])
+    found = information_bits(normalized(scores), joined['identity'], joined['groups'])
     return round(found.value, 4)
 
 

@@ -351,6 +351,9 @@ def test_an_encoder_that_cannot_stream_is_refused(tmp_path, capsys):
     moved = save_encoder(build_encoder('blocks_geometry'), tmp_path / 'moved.json')
     assert playground_tool.main(['--encoder', str(moved), '--out', str(out)]) == 1
     assert 'the page draws no geometries' in capsys.readouterr().err and not out.exists()
+    replaced = save_encoder(build_encoder('certified'), tmp_path / 'replaced.json')
+    assert playground_tool.main(['--encoder', str(replaced), '--out', str(out)]) == 1
+    assert 'randomised response' in capsys.readouterr().err and not out.exists()
 
 
 def test_the_core_was_built_of_these_sources():

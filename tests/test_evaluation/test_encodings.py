@@ -77,6 +77,8 @@ def test_whole_clips_by_default_and_spread_frames_by_name(make_clips) -> None:
         )
     with pytest.raises(ValueError, match="'consecutive' or 'spread'"):
         Sampling(kind='other')
+    with pytest.raises(ValueError, match="every is of kind='consecutive'"):
+        Sampling(kind='spread', every=3)
     with pytest.raises(ValueError, match='draws must be 1 or more'):
         Sampling(draws=0)
 
