@@ -7,7 +7,7 @@
     python tools/export.py zoo:ixmas_six_blocks actions.onnx                      # with its network
 
 ``.onnx`` is opset 18, ``.pt2`` is torch.export, sizes are dynamic; ``.h`` is the encoder for
-``bdq.h`` and ``bdq.c`` of ``bdq_plugin/deploy/c``. Exit status 1 on any error.
+the sources in ``bdq_plugin/deploy/c``. Exit status 1 on any error.
 """
 
 from __future__ import annotations

@@ -22,8 +22,9 @@ from ..atomic_files import atomic_path
 from ..camera_form import CameraForm
 from ..geometry import Geometry
 
-# bdq.h, bdq.c and vectors.json: frames and their codes, for ports to other languages.
+# The sources, and vectors.json: frames and their codes, for ports to other languages.
 C_FOLDER = Path(__file__).with_name('c')
+SOURCES = [C_FOLDER / name for name in ('bdq.h', 'bdq_geometry.h', 'bdq.c')]
 FORM_VERSION, MAX_TAPS, MAX_THRESHOLDS = 3, 255, 255
 # Numbers before the taps.
 HEAD = 9
@@ -124,7 +125,7 @@ def cached_core(*, compiles: bool = True) -> Path | None:
     Returns:
         None where it is not there, there is no compiler, or no folder that may be written to.
     """
-    sources = b''.join((C_FOLDER / name).read_bytes() for name in ('bdq.h', 'bdq.c'))
+    sources = b''.join(path.read_bytes() for path in SOURCES)
     # The flags ask for what this very processor has.
     machine = f'{platform.node()} {platform.machine()} {FLAGS}'.encode()
     key = hashlib.sha256(sources + machine).hexdigest()[:16]

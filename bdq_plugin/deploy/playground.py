@@ -21,7 +21,7 @@ from typing import Any
 
 from ..camera_form import load_form, streaming_zoo
 from ..encoder_file import ZOO, read_encoder_file, zoo_names
-from .c_core import C_FOLDER, FORM_VERSION, flat_form
+from .c_core import C_FOLDER, FORM_VERSION, SOURCES, flat_form
 
 WEB = Path(__file__).with_name('web')
 CORE, CORE_RECORD = WEB / 'core.wasm', WEB / 'core.json'
@@ -110,8 +110,8 @@ def _card(name: str) -> str:
 def sources_digest() -> str:
     """SHA-256 of all that ``core.wasm`` is built of, the options included."""
     digest = hashlib.sha256(' '.join([*FLAGS, *LINKING]).encode())
-    for name in ('bdq.h', 'bdq.c'):
-        digest.update((C_FOLDER / name).read_bytes())
+    for path in SOURCES:
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

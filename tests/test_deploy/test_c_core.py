@@ -186,6 +186,11 @@ def test_the_zoo_has_a_form_wherever_the_range_is_fixed():
             load_form(name)
 
 
+def test_the_core_stays_small():
+    lines = [len((C_FOLDER / name).read_text().splitlines()) for name in ('bdq.h', 'bdq.c')]
+    assert sum(lines) < 400
+
+
 def test_random_forms_and_sizes(program):
     rng = np.random.default_rng(1)
     cases, answers = zip(*[random_case(rng) for _ in range(300)], strict=True)

@@ -359,7 +359,7 @@ def test_an_encoder_that_cannot_stream_is_refused(tmp_path, capsys):
 def test_the_core_was_built_of_these_sources():
     record = json.loads(CORE_RECORD.read_text())
     assert record['sources_sha256'] == sources_digest(), (
-        'bdq.h or bdq.c has changed: python -m bdq_plugin.deploy.playground'
+        'the C core has changed: python -m bdq_plugin.deploy.playground'
     )
     assert CORE.read_bytes()[:4] == b'\0asm'
 

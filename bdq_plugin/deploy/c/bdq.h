@@ -17,9 +17,8 @@
  *         if (bdq_encode(&stream, frame, codes) == 1) send(codes);
  *
  * State and row are the caller's and must outlive the stream. The state is the previous blurred
- * frame, or its means of blocks: no clear frame is kept; the row holds what is worked on, with a
- * geometry as many moved rows of the frame as there are taps. Streams share nothing; one stream belongs
- * to one thread at a time.
+ * frame, or its means of blocks: no clear frame is kept; the row holds what is worked on. Streams share
+ * nothing; one stream belongs to one thread at a time.
  *
  * What hides people by chance is the caller's to draw, from a source that nobody can guess: the noise
  * of an encoder with dither, for each code of each frame anew, and the places of one with a geometric
