@@ -152,3 +152,25 @@ class StepBack(_Condition):
             )
             for frame in frames
         ]
+
+
+@TRANSFORMS.register_module()
+class StandStill(_Condition):
+    """Nothing moves before a camera whose sensor is noisy: the first frame, again and again.
+
+    Photons arrive by chance, so bright pixels are noisier than dark ones: the noise is a picture.
+
+    Args:
+        electrons: that white lays free in a pixel during a frame. Some 10,000 in daylight, 1,000
+            in a dim room.
+    """
+
+    def __init__(self, electrons: float = 1000.0) -> None:
+        if not electrons > 0:
+            raise ValueError(f'StandStill: electrons must be above 0, got {electrons}')
+        self.electrons = electrons
+
+    def change(self, frames: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+        mean = frames[0] / 255 * self.electrons
+        caught = [rng.poisson(mean) * (255 / self.electrons) for _ in frames]
+        return [np.clip(np.rint(frame), 0, 255).astype(np.uint8) for frame in caught]

@@ -23,6 +23,7 @@ from .attackers.base import TARGETS, normalized
 from .clips import Fold
 from .encodings import encode
 from .members import build_attacker, run_member
+from .overview import LINKED
 from .settings import Data
 from .statistics import (
     accumulate,
@@ -39,7 +40,6 @@ from .tables import percent
 KIND = 'randomized_response'
 # At a half codes are a coin: whatever is found there is told by the length of the clips.
 FLIPS = (0.0, 0.1, 0.25, 0.375, 0.45, 0.475, 0.5)
-LINKED = 12
 
 
 def measure(

@@ -12,6 +12,7 @@ KINDS = [
     dict(type='CompressFrames', quality=20),
     dict(type='StepBack', scale=0.5),
     dict(type='DropFrames', keep=3),
+    dict(type='StandStill', electrons=500.0),
 ]
 
 
@@ -33,7 +34,9 @@ def test_a_clip_meets_the_same_every_time_wherever_it_lies(config, shape):
     assert np.array_equal(one, under(config, clip(shape, 'elsewhere/one.avi')))
 
 
-@pytest.mark.parametrize('config', KINDS[:2] + KINDS[3:4], ids=lambda config: config['type'])
+@pytest.mark.parametrize(
+    'config', KINDS[:2] + KINDS[3:4] + KINDS[5:], ids=lambda config: config['type']
+)
 def test_another_clip_meets_another_draw(config):
     assert not np.array_equal(under(config, clip()), under(config, clip(name='two.avi')))
 
@@ -62,6 +65,14 @@ def test_people_are_half_as_large_and_the_edge_goes_on():
     assert (seen > 125).sum() == 100 and set(np.unique(seen[0])) == {50}
 
 
+def test_who_stands_still_is_noise_as_strong_as_the_light_allows():
+    still = clip((16, 16))
+    still['imgs'] = [np.full((16, 16), 60, np.uint8)] + [np.full((16, 16), 200, np.uint8)] * 399
+    seen = under(dict(type='StandStill', electrons=1000.0), still).astype(float)
+    assert len(seen) == 400 and abs(seen.mean() - 60) < 0.1
+    assert 0.95 < seen.std() / (255 * np.sqrt(60 / 255 / 1000)) < 1.05
+
+
 def test_a_lower_rate_says_how_many_frames_are_left():
     results = clip()
     results['imgs'] = [frame + i for i, frame in enumerate(results['imgs'])]
@@ -78,6 +89,7 @@ def test_a_lower_rate_says_how_many_frames_are_left():
         dict(type='ShakeCamera', memory=1.0),
         dict(type='FlickerLight', amplitude=0),
         dict(type='FlickerLight', period=0),
+        dict(type='StandStill', electrons=0),
         dict(type='CompressFrames', quality=0),
         dict(type='StepBack', scale=1.0),
         dict(type='DropFrames', keep=1),
@@ -88,7 +100,7 @@ def test_a_condition_that_is_none_is_refused(config):
         TRANSFORMS.build(config)
 
 
-@pytest.mark.parametrize('name', ['shaking', 'flickering', 'slow', 'compressed', 'far'])
+@pytest.mark.parametrize('name', ['shaking', 'flickering', 'slow', 'compressed', 'far', 'still'])
 def test_a_data_config_puts_it_behind_decoding(name):
     kinds = [part['type'] for part in load_data(f'ixmas_{name}').dataset['pipeline']]
     plain = [part['type'] for part in load_data('ixmas').dataset['pipeline']]
