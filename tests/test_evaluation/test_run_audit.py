@@ -146,7 +146,7 @@ def test_shipped_panels_and_data() -> None:
     assert load_data('ixmas').sampling.kind == 'consecutive'
     assert load_data('ixmas_spread').sampling.frames == 16
     assert load_data('kth', data_root='/x').dataset['data_prefix'] == dict(video='/x')
-    known = 'cells, conditions, full, imagenet, labels, motion'
+    known = 'cells, coarse, conditions, full, imagenet, labels, motion'
     with pytest.raises(FileNotFoundError, match=f'choose one of {known}'):
         load_panel('slow')
 

@@ -46,8 +46,9 @@ class NetworkAttacker(Attacker):
     Args:
         recipe: arguments of :class:`~bdq_plugin.evaluation.attackers.training.Recipe`.
         scale: frames are averaged down to this share of their height and width first. At 0.5 a
-            network takes a quarter of the time. Codes of coarse blocks, such as 6 x 8, are
-            enlarged instead, each block to a square of pixels: strides would leave nothing of them.
+            network takes a quarter of the time. Codes of coarse blocks, such as 6 x 8, never are:
+            they are enlarged, each block to a square of pixels, for strides would leave nothing of
+            them.
         enlarge: whether they are; a network with few strides reads them as they are in a fraction
             of the time.
         device: where the network runs.
@@ -154,8 +155,9 @@ class NetworkAttacker(Attacker):
 
     def _size(self, clips: Clips) -> tuple[int, int]:
         shorter = min(clips.size)
-        if shorter < _COARSE and self.enlarge:
-            height, width = (side * math.ceil(_ENOUGH / shorter) for side in clips.size)
+        if shorter < _COARSE:
+            times = math.ceil(_ENOUGH / shorter) if self.enlarge else 1
+            height, width = (side * times for side in clips.size)
             return height, width
         height, width = (max(1, round(self.scale * side)) for side in clips.size)
         return height, width

@@ -194,6 +194,11 @@ def test_scale_averages_frames_down(make_clips: Callable) -> None:
     assert seen[1] == (24, 32)
     enlarged = attacker._scaled(coarse)[0][0]
     assert torch.equal(enlarged, blocks[0][0].repeat_interleave(4, -1).repeat_interleave(4, -2))
+    plain = SizeAttacker(
+        backbone=FRAMES, num_outputs=PEOPLE, scale=0.5, enlarge=False, recipe=RECIPE
+    )
+    plain.check(coarse)
+    assert seen[2] == (6, 8)
 
 
 @pytest.mark.parametrize(
