@@ -38,6 +38,7 @@ ENCODERS = (
     'blocks_noise_untrained',
     'blocks_geometry_untrained',
     'blocks_noise_geometry_untrained',
+    'blocks_searched_48x64',
 )
 LINKED = 12
 # The negative control that is the floor: what the action itself tells of the person.
