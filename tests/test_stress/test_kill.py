@@ -11,10 +11,12 @@ from ..game import REPOSITORY
 STRESS = REPOSITORY / 'tools' / 'stress'
 
 # A writer stands still in the middle of its work until it is killed, however busy the machine is.
+# It begins with the step that it stands in: a file of an earlier one could be seen, and be gone by
+# the time of the kill.
 WRITER = """
 import os, sys
 path, stands = sys.argv[1], int(sys.argv[2])
-for step in range(4):
+for step in range(max(stands, 0), 4):
     {begin}
     while step == stands:
         pass
