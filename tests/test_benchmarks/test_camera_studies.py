@@ -49,6 +49,7 @@ def test_rates_of_three_real_clips(real_data, tmp_path, monkeypatch):
     found = {row['encoder']: row['kbit_s'] for row in document['rows']}
     # Two levels need fewer bits than sixteen, and a mean of 64 pixels fewer than each of them.
     assert found['blocks_untrained'] < found['sign_2_untrained'] < found['bdq_hard_untrained']
+    assert 'blocks_searched_48x64' in found and not found.keys() & {'bdq_hard', 'sign_2'}
     assert f'| blocks_untrained | {found["blocks_untrained"]} |' in rates.table(document)
     with pytest.raises(FileNotFoundError, match='no videos in'):
         rates.study(folder=tmp_path)
