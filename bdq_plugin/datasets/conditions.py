@@ -33,6 +33,10 @@ class _Condition(BaseTransform):
         return f'{type(self).__name__}({", ".join(f"{k}={v}" for k, v in vars(self).items())})'
 
 
+def _pixels(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
 @TRANSFORMS.register_module()
 class DropFrames(_Condition):
     """A camera of a lower rate.
@@ -98,10 +102,7 @@ class FlickerLight(_Condition):
     def change(self, frames: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
         phases = 2 * np.pi * (np.arange(len(frames)) / self.period + rng.random())
         light = 1 + self.amplitude * np.sin(phases)
-        return [
-            np.clip(np.rint(frame * factor), 0, 255).astype(np.uint8)
-            for frame, factor in zip(frames, light, strict=True)
-        ]
+        return [_pixels(frame * factor) for frame, factor in zip(frames, light, strict=True)]
 
 
 @TRANSFORMS.register_module()
@@ -172,5 +173,4 @@ class StandStill(_Condition):
 
     def change(self, frames: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
         mean = frames[0] / 255 * self.electrons
-        caught = [rng.poisson(mean) * (255 / self.electrons) for _ in frames]
-        return [np.clip(np.rint(frame), 0, 255).astype(np.uint8) for frame in caught]
+        return [_pixels(rng.poisson(mean) * (255 / self.electrons)) for _ in frames]
