@@ -83,7 +83,9 @@ def run(args: argparse.Namespace) -> None:
     if args.out is not None:
         chosen = choose(found, args.least_action)
         origin = dict(search=space.name, data=data.name, protocol=args.protocol, fold=args.fold)
-        save_encoder(space.build(chosen['values']), args.out, dict(origin, trial=chosen['number']))
+        sampling = space.sampled(data, chosen['values']).sampling
+        origin |= dict(trial=chosen['number'], every=sampling.every)
+        save_encoder(space.build(chosen['values']), args.out, origin)
         print(f'wrote {args.out}: trial {chosen["number"]}')
 
 

@@ -3,7 +3,7 @@
 from ..video.container import VideoError
 from ..video.reader import count_frames, open_video
 from .clips import SubjectVideoDataset
-from .conditions import CompressFrames, DropFrames, FlickerLight, ShakeCamera, StepBack
+from .conditions import CompressFrames, FlickerLight, ShakeCamera, StepBack
 from .ipn import IPNDataset
 from .ixmas import IXMASDataset, parse_ixmas_name
 from .kth import KTHDataset, parse_kth_name, read_kth_index
@@ -25,7 +25,6 @@ __all__ = [
     'ClipDecode',
     'ClipInit',
     'CompressFrames',
-    'DropFrames',
     'FlickerLight',
     'GreyToRGB',
     'IPNDataset',

@@ -38,23 +38,6 @@ def _pixels(values: np.ndarray) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
-class DropFrames(_Condition):
-    """A camera of a lower rate.
-
-    Args:
-        keep: one of so many frames is kept, from the first on.
-    """
-
-    def __init__(self, keep: int = 3) -> None:
-        if keep < 2:
-            raise ValueError(f'DropFrames: keep must be 2 or more, got {keep}')
-        self.keep = keep
-
-    def change(self, frames: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
-        return frames[:: self.keep]
-
-
-@TRANSFORMS.register_module()
 class ShakeCamera(_Condition):
     """A camera in a hand or in the wind: each frame is moved, the edge repeated.
 
@@ -164,13 +147,20 @@ class StandStill(_Condition):
     Args:
         electrons: that white lays free in a pixel during a frame. Some 10,000 in daylight, 1,000
             in a dim room.
+        frames: of the recording; None for as many as the clip has.
     """
 
-    def __init__(self, electrons: float = 1000.0) -> None:
-        if not electrons > 0:
-            raise ValueError(f'StandStill: electrons must be above 0, got {electrons}')
-        self.electrons = electrons
+    def __init__(self, electrons: float = 1000.0, frames: int | None = None) -> None:
+        if not electrons > 0 or (frames is not None and frames < 1):
+            raise ValueError(
+                f'StandStill: electrons must be above 0 and frames 1 or more, got {electrons}, '
+                f'{frames}'
+            )
+        self.electrons, self.frames = electrons, frames
 
     def change(self, frames: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
         mean = frames[0] / 255 * self.electrons
-        return [_pixels(rng.poisson(mean) * (255 / self.electrons)) for _ in frames]
+        return [
+            _pixels(rng.poisson(mean) * (255 / self.electrons))
+            for _ in range(self.frames or len(frames))
+        ]

@@ -38,7 +38,8 @@ class Sampling:
         shift: pixels that clear frames are moved by at most, along each axis, for all encodings of
             a training clip but the first: what someone can do who has clear video of the people.
             The code of a coarse grid hangs on where the grid falls.
-        every: of ``'consecutive'``: each n-th frame alone, as ``encode_video.py --every`` sends.
+        every: of ``'consecutive'``: each n-th frame alone, as ``encode_video.py --every`` sends;
+            other encodings of a training clip begin with other frames.
     """
 
     kind: str = 'consecutive'
@@ -60,10 +61,14 @@ class Sampling:
             raise ValueError(f'sampling: shift must be 0 or more, got {self.shift}')
 
     def choose(self, clip_CTHW: Tensor, phase: float) -> Tensor:
-        """The frames of one encoding; ``phase`` in [0, 1) moves those that are spread."""
+        """The frames of one encoding.
+
+        ``phase`` in [0, 1) says where those stand that are left out; at 0.5, which is the first
+        encoding's, each n-th frame is counted from the first one on, as a camera does.
+        """
         total = clip_CTHW.shape[1]
         if self.kind == 'consecutive':
-            return clip_CTHW[:, :: self.every]
+            return clip_CTHW[:, int((phase + 0.5) % 1 * self.every) :: self.every]
         places = (np.arange(self.frames) + phase) * total / self.frames
         return clip_CTHW[:, torch.from_numpy(places.astype(int).clip(0, total - 1))]
 
@@ -189,7 +194,8 @@ def _drawn_from(seed: int) -> Iterator[None]:
 
 def _count(sampling: Sampling, random: bool, training: bool) -> int:
     if training:
-        differ = random or sampling.kind == 'spread' or sampling.shift > 0
+        starts = sampling.kind == 'spread' or sampling.every > 1
+        differ = random or starts or sampling.shift > 0
         return sampling.encodings if differ else 1
     return sampling.draws if random else 1
 

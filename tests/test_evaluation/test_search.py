@@ -11,8 +11,11 @@ import pytest
 
 from bdq_plugin.encoders import build_encoder, load_encoder
 from bdq_plugin.evaluation.clips import Clips
+from bdq_plugin.evaluation.encodings import encode
 from bdq_plugin.evaluation.search import (
+    Judgement,
     Space,
+    beats,
     choose,
     front,
     judge,
@@ -71,12 +74,68 @@ def test_the_shipped_space_starts_from_the_presets() -> None:
     assert {0.0, 0.1} <= set(ends)
 
 
+def test_a_rate_is_not_the_encoders(make_clips: Callable[..., Clips]) -> None:
+    space = load_space('rates')
+    values = space.start[0]
+    assert values['sampling.every'] == 8 and space.least_action > 0
+    sampled = space.sampled(DATA, values)
+    assert (sampled.sampling.every, sampled.sampling.encodings) == (8, space.encodings)
+    assert space.build(values).flip == values['flip']
+    clips = make_clips(24)
+    often, seldom = (
+        encode(clips, build_encoder('d'), space.sampled(DATA, {'sampling.every': every}).sampling,
+               DATA.mean, DATA.std, training=True)
+        for every in (1, 2)
+    )  # fmt: skip
+    assert often.shortest > seldom.shortest
+    with pytest.raises(ValueError, match='rates: .*seldom'):
+        space.sampled(DATA, {'sampling.seldom': 2})
+
+
+def test_who_need_not_be_asked_is_not(make_clips: Callable[..., Clips]) -> None:
+    clips = make_clips(48)
+    clips = replace(clips, units=tuple(str(n // 6 % 2) for n in range(48)))
+    seen: list[Judgement] = []
+
+    def asked(number: int) -> Judgement:
+        seen.clear()
+        return judge(
+            build_encoder('d'), clips, DATA, SPACE,
+            enough=lambda found: seen.append(found) or len(seen) == number,
+        )  # fmt: skip
+
+    nobody, one = asked(1), asked(2)
+    assert list(nobody.members) == ['action'] and list(one.members) == ['action', 'template']
+    assert nobody.identity == 1 and nobody.bits == pytest.approx(np.log2(3))
+    everyone = asked(0)
+    # Further attackers find no less, so that what one finds is enough to be beaten.
+    assert everyone.bits >= one.bits - 0.01 and everyone.action == one.action
+    assert everyone.members.keys() == SPACE.panel.keys()
+
+
 def test_bits() -> None:
     even, truth = np.log(np.full((6, 4), 0.25)), np.arange(6) % 4
     assert leaked_bits(even, truth) == 0
     sure = np.log(np.where(np.eye(4)[truth] > 0, 0.97, 0.01))
     assert leaked_bits(sure, truth) == pytest.approx(2 + np.log2(0.97))
     assert leaked_bits(sure, (truth + 1) % 4) == 0
+
+
+@pytest.mark.parametrize(
+    ('action', 'bits', 'beaten'),
+    [
+        (0.8, 0.3, True),
+        (0.9, 0.3, True),
+        (0.8, 0.2, True),
+        (0.95, 0.3, False),
+        (0.8, 0.1, False),
+        # As good as the other: both stand.
+        (0.9, 0.2, False),
+    ],
+)
+def test_what_another_trial_beats(action: float, bits: float, beaten: bool) -> None:
+    other = dict(action=0.9, bits=0.2)
+    assert beats(other, Judgement(action, 0.5, bits, {})) is beaten
 
 
 def test_front_and_choice() -> None:
@@ -117,13 +176,13 @@ class TestCommand:
         (tmp_path / 'tiny_kth.py').write_text(audit_data(synthetic_kth))
         main = runpy.run_path(str(REPOSITORY / 'tools' / 'search_encoder.py'))['main']
 
-        def run(*more: str, axes: dict = AXES, panel: dict = PANEL) -> None:
+        def run(*options: str, axes: dict = AXES, panel: dict = PANEL, more: str = '') -> None:
             small = {name: panel[name] for name in ('action', 'template')}
             space = tmp_path / 'tiny.py'
-            space.write_text(f"encoder = 'blocks'\nspace = {axes!r}\npanel = {small!r}\n")
+            space.write_text(f"encoder = 'blocks'\nspace = {axes!r}\npanel = {small!r}\n{more}")
             places = ['--results', str(tmp_path / 'found'), '--work-dir', str(tmp_path / 'work')]
             data = ['--data', str(tmp_path / 'tiny_kth.py'), '--protocol', 'subsequence']
-            main([str(space), *data, '--fold', '1', *places, *more])
+            main([str(space), *data, '--fold', '1', *places, *options])
 
         return run
 
@@ -141,6 +200,17 @@ class TestCommand:
         encoder = load_encoder(tmp_path / 'hide.json')
         assert encoder.config['block'] == best['values']['block']
         assert encoder.config['dead_zone'] == pytest.approx(best['values']['dead_zone'])
+
+    def test_who_hides_the_action_is_not_asked_about_people(self, run, tmp_path: Path) -> None:
+        silent = {'block': 2, 'dead_zone': 0.9, 'num_levels': 3}
+        run('--trials', '1', axes=SMALL, more=f'least_action = 1.0\nstart = [{silent!r}]\n')
+        (path,) = (tmp_path / 'found').rglob('*.json')
+        found = json.loads(path.read_text())
+        assert found['space']['least_action'] == 1.0
+        first = found['trials'][0]
+        # A code that stands still tells no action, and nobody is asked for the person.
+        assert first['values'] == silent and list(first['members']) == ['action']
+        assert first['identity'] == 1 and first['bits'] > 1
 
     def test_another_search_is_not_continued(self, run) -> None:
         run('--trials', '1', axes=SMALL)
