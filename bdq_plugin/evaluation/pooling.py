@@ -7,6 +7,7 @@ more clips, and intervals resample people.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -35,8 +36,9 @@ from .statistics.accumulation import SIZES
 Result = dict[str, Any]
 
 CLEAR = 'pass_through'
-# Behind a data config's name: the same test clips, to attackers who learn from moved clips as well.
-MOVED = '_moved'
+# Behind a data config's name: the same test clips, to attackers who learn from moved clips as well,
+# or from a camera that encodes each n-th frame.
+_SAME_CLIPS = re.compile(r'_(moved|every\d+)$')
 CAVEAT = (
     'The maximum over the panel on the test clips: picking the best attacker by its test figure '
     'errs upwards for this panel, and a better attacker than these may recognise more.'
@@ -244,8 +246,12 @@ def pool(results: Sequence[Result]) -> list[PooledResult]:
 
 
 def audited_on(row: PooledResult) -> tuple[str, str]:
-    """Data set and protocol of a row's test clips; ``DATA_moved`` has those of ``DATA``."""
-    return row.data.removesuffix(MOVED), row.protocol
+    """Data set and protocol of a row's test clips.
+
+    ``DATA_moved`` has those of ``DATA``, and so has ``DATA_every4``, of which a camera encodes each
+    fourth frame.
+    """
+    return _SAME_CLIPS.sub('', row.data), row.protocol
 
 
 def _with_controls(row: PooledResult, clear: list[Result]) -> PooledResult:

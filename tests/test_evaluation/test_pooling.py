@@ -93,6 +93,16 @@ def test_controls_are_pooled_over_their_tries() -> None:
     assert row.controls['border'].value == pytest.approx(0.3)
 
 
+def test_who_encodes_fewer_frames_has_the_same_clips() -> None:
+    names = ('ixmas', 'ixmas_every4', 'ixmas_every12', 'ixmas_slow', 'everyone')
+    results = [made_result(4) for _ in names]
+    for result, name in zip(results, names, strict=True):
+        result['cell'].update(data=name)
+    assert sorted({audited_on(row)[0] for row in pool(results)}) == [
+        'everyone', 'ixmas', 'ixmas_slow',
+    ]  # fmt: skip
+
+
 def test_of_attackers_who_learn_from_moved_clips_the_strongest_counts() -> None:
     """They meet the same test clips, so they stand beside the others; and one row is left."""
     moved = made_result(9)
