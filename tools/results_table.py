@@ -6,7 +6,8 @@ They stand between ``<!-- KIND:NAME -->`` and ``<!-- /KIND -->``:
 ``table:NAME``       ``overview`` (README's), ``runs`` (of ``tools/reproduce_ixmas_cpu.sh``),
                      ``verification``
                      (``tools/verify.py``), ``learning_curve`` (``tools/learning_curve.py``),
-                     ``conditions`` (audits of ``DATA_CONDITION``),
+                     ``conditions`` (audits of ``DATA_CONDITION``; ``conditions@own`` of other
+                     data),
                      ``randomized_response`` (``tools/randomized_response.py``),
                      ``audit`` or a comparison of ``tools/compare.py``, these two also with
                      ``_attackers``, ``_controls``, ``_recognition`` or ``_differences`` behind it
@@ -120,8 +121,8 @@ def makers_of(args: argparse.Namespace) -> dict[str, Callable[[str], object]]:
     def table(name: str) -> str:
         if name == 'runs':
             return runs_table(args.runs)
-        if name == 'conditions':
-            return conditions_table(every(), *wanted)
+        if name.partition('@')[0] == 'conditions':
+            return conditions_table(every(), name.partition('@')[2] or args.data, args.protocol)
         if name == 'overview':
             return overview_table(rows(), kbit_s(args.rates))
         if name in STUDIES:
