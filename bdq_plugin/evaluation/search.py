@@ -280,7 +280,9 @@ def search(
         whole = [each for each in finished(study) if each['members'].keys() == space.panel.keys()]
 
         def enough(so_far: Judgement) -> bool:
-            return so_far.action < space.least_action or any(beats(t, so_far) for t in whole)
+            if not any(looks_for_people(space.panel[name]) for name in so_far.members):
+                return so_far.action < space.least_action
+            return any(beats(trial, so_far) for trial in whole)
 
         encoder, sampled = space.build(values), space.sampled(data, values)
         found = judge(encoder, clips, sampled, space, seed, enough)

@@ -99,7 +99,6 @@ def test_who_draws_is_learned_on_fresh_draws_and_tested_on_one(make_clips, part)
     assert not torch.equal(train.values[2][1], other.values[2][1])
 
 
-
 def test_where_frames_are_left_out_an_attacker_has_the_others_too(make_clips) -> None:
     clips, sampling = make_clips(6), Sampling(every=3, encodings=12)
     several = encode(clips, build_encoder('pass_through'), sampling, MEAN, STD, training=True)

@@ -212,6 +212,17 @@ class TestCommand:
         assert first['values'] == silent and list(first['members']) == ['action']
         assert first['identity'] == 1 and first['bits'] > 1
 
+    def test_who_tells_the_action_is_asked_about_people(self, run, tmp_path: Path) -> None:
+        values = {'block': 2, 'dead_zone': 0.05, 'num_levels': 3}
+        start = [values, {**values, 'block': 4}]
+        run('--trials', '2', axes=SMALL, more=f'start = {start!r}\n')
+        (path,) = (tmp_path / 'found').rglob('*.json')
+        trials = json.loads(path.read_text())['trials']
+        # Also the second, which tells the action no more often than the first.
+        assert [trial['values'] for trial in trials] == start
+        assert trials[1]['action'] <= trials[0]['action']
+        assert all('template' in trial['members'] for trial in trials)
+
     def test_another_search_is_not_continued(self, run) -> None:
         run('--trials', '1', axes=SMALL)
         other = {**SMALL, 'dead_zone': dict(low=0.02, high=0.1)}
