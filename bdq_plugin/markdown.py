@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .atomic_files import write_text
 
-_BEGIN = r'<!-- (?P<kind>\w+):(?P<name>[\w.@]+) -->'
+_BEGIN = r'<!-- (?P<kind>\w+):(?P<name>[\w.@/]+) -->'
 _PLACE = re.compile(rf'(?P<begin>{_BEGIN}\n?).*?(?P<end><!-- /(?P=kind) -->)', re.DOTALL)
 
 

@@ -6,11 +6,11 @@ They stand between ``<!-- KIND:NAME -->`` and ``<!-- /KIND -->``:
 ``table:NAME``       ``overview`` (README's), ``runs`` (of ``tools/reproduce_ixmas_cpu.sh``),
                      ``verification``
                      (``tools/verify.py``), ``learning_curve`` (``tools/learning_curve.py``),
-                     ``conditions`` (audits of ``DATA_CONDITION``; ``conditions@own`` of other
-                     data),
+                     ``conditions`` (audits of ``DATA_CONDITION``),
                      ``randomized_response`` (``tools/randomized_response.py``),
                      ``audit`` or a comparison of ``tools/compare.py``, these two also with
-                     ``_attackers``, ``_controls``, ``_recognition`` or ``_differences`` behind it
+                     ``_attackers``, ``_controls``, ``_recognition`` or ``_differences`` behind
+                     it; ``DATA/`` in front of a name for other data than ``--data``
 ``benchmark:STUDY``  a study of ``python -m benchmarks.run``
 ``network:NAME``     what a network of the zoo says of itself
 ``stress:FILE.KEY``  a figure of ``results/stress/FILE.json``
@@ -108,26 +108,23 @@ def pages_of(root: Path) -> list[Path]:
 
 
 def makers_of(args: argparse.Namespace) -> dict[str, Callable[[str], object]]:
-    wanted = (args.data, args.protocol)
-
     @cache
     def every() -> list[PooledResult]:
         return pool(read_results(args.results))
 
-    @cache
-    def rows() -> list[PooledResult]:
-        return [row for row in every() if audited_on(row) == wanted]
-
     def table(name: str) -> str:
+        data, _, name = name.rpartition('/')
+        wanted = (data or args.data, args.protocol)
+        rows = [row for row in every() if audited_on(row) == wanted]
         if name == 'runs':
             return runs_table(args.runs)
-        if name.partition('@')[0] == 'conditions':
-            return conditions_table(every(), name.partition('@')[2] or args.data, args.protocol)
+        if name == 'conditions':
+            return conditions_table(every(), *wanted)
         if name == 'overview':
-            return overview_table(rows(), kbit_s(args.rates))
+            return overview_table(rows, kbit_s(args.rates))
         if name in STUDIES:
             return STUDIES[name](read_studies(getattr(args, name), name, *wanted))
-        return make_table(name, rows())
+        return make_table(name, rows)
 
     def figure(name: str) -> object:
         file, key = name.split('.')
