@@ -236,4 +236,5 @@ def test_sizes_that_are_none(tmp_path, encoder_file, frames):
 
 
 def test_encoders_of_the_package_say_it():
-    assert zoo_names() and {tuple(trained_frames(name)) for name in zoo_names()} == {(48, True)}
+    assert tuple(trained_frames('bdq_hard_ixmas_take3')) == (48, True)
+    assert not [name for name in zoo_names() if trained_frames(name) is None]
