@@ -1,6 +1,6 @@
 # make demo       the whole project on synthetic data, five minutes on two CPU cores
 # make test       every test
-# make tables     the tables of README and docs and their figures, anew from results/
+# make tables     the tables of README and docs, their figures and the zoo's cards, anew from results/
 # make lint       style and spelling
 # make docs       site/: the documentation as web pages
 # make stress     docs/reliability.md's figures anew: KILLS=50 MUTANTS=5000 VIDEOS=FOLDER
@@ -45,6 +45,7 @@ test: $(STAMP)
 
 tables: $(STAMP)
 	$(RUN) tools/results_table.py
+	$(RUN) tools/privacy_card.py
 	$(RUN) tools/figures/tradeoff.py docs/images/tradeoff.png
 	$(RUN) tools/figures/accumulation.py docs/images/accumulation.png --panel templates --encoders \
 		pass_through bdq_hard_untrained bdq_untrained sign_2_untrained blocks_noise_untrained

@@ -25,6 +25,10 @@ from .randomized_response import check_flip
 KERNEL_SUM = 256
 # Units of a value and of a threshold in full intensity: 8-bit pixels, filtered along both axes.
 UNITS = 255 * KERNEL_SUM * KERNEL_SUM
+NO_FORM = (
+    'only an encoder with quantisation and a fixed range can run as a stream: take one, such as '
+    "bdq_hard or blocks, or set range='fixed' and calibrate its range_limit"
+)
 # The sum of a column of a block, of values up to UNITS, must stay within 32 bits.
 MAX_BLOCK = 128
 
@@ -341,10 +345,7 @@ def _form_of(document: dict[str, Any]) -> CameraForm:
         and not config['expects_normalized']
     )
     if not streams:
-        raise ValueError(
-            'only an encoder with quantisation and a fixed range can run as a stream; set '
-            "range='fixed' and calibrate its range_limit"
-        )
+        raise ValueError(NO_FORM)
     form = CameraForm.from_numbers(
         log_sigma=_float32(state['blur.log_sigma']) if config['blur'] else None,
         kernel_size=config['kernel_size'],

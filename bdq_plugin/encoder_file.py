@@ -8,7 +8,8 @@ A file is JSON and can carry no code::
      "state": {...},        its numbers by their names, lists of lists
      "metadata": {...}}     data set, protocol, recipe, audit; size of the frames of training
 
-Encoders that come with the package are such files, too: the zoo.
+Encoders that come with the package are such files, too: the zoo. Wherever an encoder is named, a
+name of the zoo, a path or a preset may stand; a preset is built with torch.
 """
 
 from __future__ import annotations
@@ -45,8 +46,17 @@ def zoo_names() -> list[str]:
     return sorted(path.stem for path in ZOO.glob('*.json'))
 
 
+def names_file(source: str | os.PathLike) -> bool:
+    """Whether a name means a file, one of the zoo included: the one place that decides it.
+
+    Any other single word is a preset or a class; a file that is called so is written ``./NAME``.
+    """
+    name = os.fspath(source)
+    return name in zoo_names() or not name.isidentifier()
+
+
 def find_encoder(source: str | os.PathLike) -> Path:
-    """The file that a zoo name or a path means: the one place that decides it.
+    """The file that a zoo name or a path means.
 
     Raises:
         FileNotFoundError: neither.
@@ -67,15 +77,18 @@ def read_encoder_file(source: str | os.PathLike) -> dict[str, Any]:
     """Read and check an encoder's file.
 
     Args:
-        source: a path, or a name of the zoo.
+        source: a path, a name of the zoo, or a preset, of which this is what its file would hold.
 
     Returns:
         ``type``, ``config``, ``state`` and ``metadata``, as above.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not an encoder file, or one of another version.
+        ValueError: not an encoder file, or one of another version; no such preset, or one where
+            torch is not installed.
     """
+    if not names_file(source):
+        return _preset_document(os.fspath(source))
     path = find_encoder(source)
     try:
         document = json.loads(path.read_text())
@@ -99,6 +112,17 @@ def read_encoder_file(source: str | os.PathLike) -> dict[str, Any]:
             'bdq_plugin.encoders.save_encoder'
         )
     return document
+
+
+def _preset_document(name: str) -> dict[str, Any]:
+    try:
+        from .encoders.files import preset_document  # torch, which no file needs
+    except ImportError as error:
+        raise ValueError(
+            f"'{name}' is not of the zoo ({', '.join(zoo_names())}) and no path (./{name} would be "
+            f'one). Presets are built with torch, which is not installed here ({error})'
+        ) from error
+    return preset_document(name)
 
 
 class TrainedFrames(NamedTuple):

@@ -44,18 +44,13 @@ def study(quick: bool = False, folder: str | os.PathLike | None = None) -> dict[
     clips = [read(video) for video in videos]
     rows = []
     for name in ENCODERS:
-        found = resolve_encoder(found_by_search(name) or name.removesuffix('_untrained'))
+        found = resolve_encoder(name.removesuffix('_untrained'))
         # The name of one that a game has trained gives its untrained preset: its file is not here.
         if found.name == name and getattr(found.encoder, 'streamable', False):
             rows.append(dict(encoder=name, kbit_s=kbit_s(found.encoder.integer_form(), clips)))
     frames = sum(len(clip) for clip, _ in clips)
     size = f'{clips[0][0].shape[2]} x {clips[0][0].shape[1]}'
     return dict(clips=len(clips), frames=frames, size=size, compression=COMPRESSION, rows=rows)
-
-
-def found_by_search(name: str) -> str | None:
-    """The file of an encoder that a search has written, which is neither preset nor in the zoo."""
-    return next(map(str, (REPOSITORY / 'results' / 'search').rglob(f'{name}.json')), None)
 
 
 def read(path: Path) -> tuple[np.ndarray, Fraction]:

@@ -58,6 +58,11 @@ def test_notice_names_every_picture_of_recordings_and_the_lists():
     assert network_names() and 'bdq_plugin/models/zoo/*.safetensors' in notice
 
 
+def test_every_encoder_of_the_zoo_stands_on_its_page():
+    page = text_of('docs/encoders.md')
+    assert not [name for name in zoo_names() if f'\n| `{name}` | ' not in page]
+
+
 def test_reports_ask_for_the_environment():
     forms = sorted((REPOSITORY / '.github' / 'ISSUE_TEMPLATE').glob('*.yml'))
     asked = {path.stem: yaml.safe_load(path.read_text()).get('body') for path in forms}

@@ -25,6 +25,7 @@ from bdq_plugin.evaluation.certification import (
     certificate_table,
     certify,
 )
+from bdq_plugin.evaluation.data_arguments import size
 from bdq_plugin.randomized_response import check_flip
 
 
@@ -36,7 +37,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--preset', help='what a checkpoint was trained from')
     parser.add_argument('--flip', type=float, help="as if the encoder's probability were this")
     parser.add_argument(
-        '--size', type=_size, required=True, metavar='HxW', help='of the frames that are encoded'
+        '--size', type=size, required=True, metavar='HxW', help='of the frames that are encoded'
     )
     parser.add_argument('--grey', action='store_true', help='one channel instead of three')
     parser.add_argument('--fps', type=float, default=25.0, help="the camera's frames a second")
@@ -87,13 +88,6 @@ def form_of(args: argparse.Namespace) -> CameraForm:
         return form
     check_flip(args.flip, form.num_levels)
     return replace(form, flip=args.flip)
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition('x')
-    if not (height.isdigit() and width.isdigit()):
-        raise argparse.ArgumentTypeError(f"'{text}' is no size: rows x columns, such as 48x64")
-    return int(height), int(width)
 
 
 if __name__ == '__main__':

@@ -52,7 +52,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('encoder', help='file of a trained encoder, or its name in the zoo')
+    parser.add_argument('encoder', help='encoder.json, zoo name or preset')
     parser.add_argument('source', help='video, folder of videos, camera index, or address')
     parser.add_argument(
         'output', nargs='+', help='files, addresses or -; a folder if SOURCE is one'
@@ -98,6 +98,10 @@ def choose_frames(args: argparse.Namespace) -> None:
     """Size and colour as in training, unless told otherwise; and say so."""
     trained = trained_frames(args.encoder)
     if trained is None:
+        say(
+            'the encoder does not say for which frames it is: what its codes show of people in '
+            'these was not measured'
+        )
         return
     if args.short_side is None and not args.full_size:
         args.short_side = trained.short_side

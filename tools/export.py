@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        'encoder', help='file of a trained encoder, or its name in the zoo; zoo:NAME of a network'
+        'encoder', help='encoder.json, checkpoint (.pth), zoo name or preset; zoo:NAME of a network'
     )
     parser.add_argument('output', help='file to write, .onnx, .pt2 or .h')
     parser.add_argument('--form', choices=FORMS, help='of an encoder (step)')

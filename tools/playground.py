@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        '--encoder', nargs='+', default=[], help='encoder files or zoo names (default: the zoo)'
+        '--encoder', nargs='+', default=[], help='files, zoo names or presets (default: the zoo)'
     )
     parser.add_argument('--out', type=Path, help='write the page to this file and serve nothing')
     parser.add_argument('--port', type=int, default=8765, help='of the server; 0 for a free one')

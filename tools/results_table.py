@@ -6,7 +6,7 @@ They stand between ``<!-- KIND:NAME -->`` and ``<!-- /KIND -->``:
 ``table:NAME``       ``overview`` (README's), ``runs`` (of ``tools/reproduce_ixmas_cpu.sh``),
                      ``verification``
                      (``tools/verify.py``), ``learning_curve`` (``tools/learning_curve.py``),
-                     ``conditions`` (audits of ``DATA_CONDITION``),
+                     ``conditions`` (audits of ``DATA_CONDITION``), ``tiers``,
                      ``randomized_response`` (``tools/randomized_response.py``),
                      ``audit`` or a comparison of ``tools/compare.py``, these two also with
                      ``_attackers``, ``_controls``, ``_recognition`` or ``_differences`` behind
@@ -33,13 +33,14 @@ from pathlib import Path
 from bdq_plugin import markdown
 from bdq_plugin.evaluation.condition_tables import conditions_table
 from bdq_plugin.evaluation.learning_curve_study import learning_curve_table
-from bdq_plugin.evaluation.overview import overview_table
+from bdq_plugin.evaluation.overview import overview_table, read_rates
 from bdq_plugin.evaluation.pooling import PooledResult, audited_on, pool
 from bdq_plugin.evaluation.randomized_response_study import randomized_response_table
 from bdq_plugin.evaluation.results import read_results
 from bdq_plugin.evaluation.run_tables import runs_table
 from bdq_plugin.evaluation.studies import read_studies
 from bdq_plugin.evaluation.tables import make_table
+from bdq_plugin.evaluation.tiers import tiers_table
 from bdq_plugin.evaluation.verification_study import verification_table
 from bdq_plugin.markdown import fill_page, places
 from bdq_plugin.network_file import find_network, read_network
@@ -116,14 +117,20 @@ def makers_of(args: argparse.Namespace) -> dict[str, Callable[[str], object]]:
         data, _, name = name.rpartition('/')
         wanted = (data or args.data, args.protocol)
         rows = [row for row in every() if audited_on(row) == wanted]
+
+        def studies(kind: str) -> list[dict]:
+            return read_studies(getattr(args, kind), kind, *wanted)
+
         if name == 'runs':
             return runs_table(args.runs)
         if name == 'conditions':
             return conditions_table(every(), *wanted)
         if name == 'overview':
-            return overview_table(rows, kbit_s(args.rates))
+            return overview_table(rows, read_rates(args.rates))
+        if name == 'tiers':
+            return tiers_table(rows, studies('randomized_response'))
         if name in STUDIES:
-            return STUDIES[name](read_studies(getattr(args, name), name, *wanted))
+            return STUDIES[name](studies(name))
         return make_table(name, rows)
 
     def figure(name: str) -> object:
@@ -133,12 +140,6 @@ def makers_of(args: argparse.Namespace) -> dict[str, Callable[[str], object]]:
         return figures.get(key, 'not measured')
 
     return dict(table=table, benchmark=benchmark_table, network=network_table, stress=figure)
-
-
-def kbit_s(path: Path) -> dict[str, float]:
-    """Kilobits a second by encoder, of ``python -m benchmarks.run rates``."""
-    rows = json.loads(path.read_text())['rows'] if path.is_file() else []
-    return {row['encoder']: row['kbit_s'] for row in rows}
 
 
 def network_table(name: str) -> str:

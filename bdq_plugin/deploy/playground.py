@@ -21,7 +21,7 @@ from typing import Any
 
 from ..camera_form import load_form, streaming_zoo
 from ..encoder_file import ZOO, read_encoder_file, zoo_names
-from .c_core import C_FOLDER, FORM_VERSION, SOURCES, flat_form
+from .c_core import C_FOLDER, FORM_VERSION, SOURCES
 
 WEB = Path(__file__).with_name('web')
 CORE, CORE_RECORD = WEB / 'core.wasm', WEB / 'core.json'
@@ -37,8 +37,8 @@ def playground_page(encoders: Sequence[str | os.PathLike] = ()) -> str:
     """The whole page, HTML that needs nothing beside it.
 
     Args:
-        encoders: files of encoders, or names of the zoo; by default all of the zoo. Of the zoo,
-            those that cannot stream are named with the reason.
+        encoders: files of encoders, names of the zoo, or presets; by default all of the zoo. Of the
+            zoo, those that cannot stream are named with the reason.
 
     Raises:
         FileNotFoundError, ValueError: no such encoder, or one that cannot run as a stream.
@@ -66,12 +66,6 @@ def playground_page(encoders: Sequence[str | os.PathLike] = ()) -> str:
 def _described(source: str | os.PathLike) -> dict[str, Any]:
     """What the page knows of an encoder."""
     form, document = load_form(source), read_encoder_file(source)
-    flat_form(form)  # refuses what the core cannot run
-    if form.geometry is not None:
-        raise ValueError(
-            f'{source} has a geometric dither: the page draws no geometries, and the core encodes '
-            'no frame of such an encoder unmoved'
-        )
     state, metadata = document['state'], document['metadata']
     thresholds = state.get('quantize.thresholds')
     in_zoo = os.fspath(source) in zoo_names()
@@ -89,11 +83,15 @@ def _described(source: str | os.PathLike) -> dict[str, Any]:
 
 
 def _training(metadata: dict[str, Any]) -> str:
-    told = {key: metadata.get(key) for key in ('dataset', 'protocol', 'fold')}
-    if told['dataset'] is None:
+    if metadata.get('trained') is False:
+        return 'A preset as it is: nothing has trained it.'
+    # A search names its data by the config.
+    told = {key: metadata.get(key) for key in ('protocol', 'fold')}
+    data = metadata.get('dataset', metadata.get('data'))
+    if data is None:
         return 'The file does not say what it was trained on.'
-    split = ''.join(f', {key} {told[key]}' for key in ('protocol', 'fold') if told[key] is not None)
-    return f'Trained on {told["dataset"]}{split}.'
+    split = ''.join(f', {key} {value}' for key, value in told.items() if value is not None)
+    return f'{"Searched" if "search" in metadata else "Trained"} on {data}{split}.'
 
 
 def _card(name: str) -> str:

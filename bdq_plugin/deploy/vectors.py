@@ -5,6 +5,7 @@
 ``{"cases": [...]}``, each with ``name``, ``form`` (the encoder in whole numbers, as in the header
 of ``.bdq``), ``shape`` (height, width, channels), ``frames`` and ``codes``: bytes in hexadecimal,
 row by row, channels of a pixel side by side. With ``difference`` the first frame has no codes.
+Noise and randomised response, which each stream draws for itself, are left out of the zoo's forms.
 Where the form has a ``geometry``, ``places`` are where the pixels of each frame are taken from: the
 rows of all pixels and then their columns, in 1/64 pixel.
 """
@@ -12,7 +13,7 @@ rows of all pixels and then their columns, in 1/64 pixel.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def cases() -> dict[str, tuple[CameraForm, tuple[int, int, int]]]:
         'no difference': (_form(256, difference=False, limit=1.0), (6, 5, 1)),
     }
     for name, form in streaming_zoo().items():
+        form = replace(form, dither=0.0, flip=0.0)
         grey, colour = ((6, 11), (7, 9)) if form.block == 1 else ((2, 3), (3, 2))
         made[f'{name}, grey'] = (form, (*(form.block * side for side in grey), 1))
         made[f'{name}, colour'] = (form, (*(form.block * side for side in colour), 3))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..camera_form import CameraForm, check_block
+from ..camera_form import NO_FORM, CameraForm, check_block
 from ..geometry import Geometry
 from ..randomized_response import check_flip
 from .backends import check_backend, choose_backend, encode_function
@@ -255,10 +255,7 @@ class BDQEncoder(ClipEncoder):
                 its numbers is not finite.
         """
         if not self.streamable:
-            raise ValueError(
-                'only an encoder with quantisation and a fixed range can run as a stream; set '
-                "range='fixed' and calibrate its range_limit"
-            )
+            raise ValueError(NO_FORM)
         return CameraForm.from_numbers(
             log_sigma=self.blur.log_sigma.item() if self.blurs else None,
             kernel_size=self.blur.kernel_size if self.blurs else 1,

@@ -11,9 +11,16 @@ import torch
 from torch import Tensor
 
 from ..atomic_files import write_text
-from ..encoder_file import FORMAT, FORMAT_VERSION, find_encoder, read_encoder_file
+from ..encoder_file import (
+    FORMAT,
+    FORMAT_VERSION,
+    find_encoder,
+    names_file,
+    read_encoder_file,
+    zoo_names,
+)
 from .base import ENCODERS, ClipEncoder
-from .presets import build_encoder
+from .presets import PRESETS, build_encoder
 
 # Where a recognizer of MMAction2 keeps its encoder.
 CHECKPOINT_PREFIX = 'data_preprocessor.encoder.'
@@ -48,22 +55,44 @@ def encoder_document(
     }
 
 
+def preset_document(name: str) -> dict[str, Any]:
+    """What the file of a preset would hold, which no game has trained.
+
+    Raises:
+        ValueError: no such preset.
+    """
+    return encoder_document(_build_preset(name), dict(trained=False))
+
+
+def _build_preset(name: str, **overrides: Any) -> ClipEncoder:
+    if name not in PRESETS:
+        raise ValueError(
+            f"unknown encoder '{name}': give a file (encoder.json, or a checkpoint .pth), one of "
+            f'the zoo ({", ".join(zoo_names()) or "none so far"}) or a preset '
+            f'({", ".join(PRESETS)})'
+        )
+    return build_encoder(name, **overrides)
+
+
 def load_encoder(source: str | os.PathLike, /, **overrides: Any) -> ClipEncoder:
-    """Build the encoder that a file describes, with its learned numbers.
+    """Build the encoder that a file describes, with its learned numbers, or a preset.
 
     Args:
-        source: an encoder's JSON file, a name of the zoo, or a checkpoint (.pth) of a recognizer.
+        source: an encoder's JSON file, a name of the zoo, a checkpoint (.pth) of a recognizer, or a
+            preset.
         **overrides: arguments that shall replace the file's, such as ``mode='hard'``.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not such a file, a class that is not known, or an override that its numbers do
-            not fit.
+        ValueError: not such a file, no such preset, a class that is not known, or an override that
+            its numbers do not fit.
 
     Example:
         >>> load_encoder('bdq_hard_ixmas_take3').quantize.range
         'fixed'
     """
+    if not names_file(source):
+        return _build_preset(os.fspath(source), **overrides)
     encoder = build_described(read_trained(source), os.fspath(source), **overrides)
     encoder.source = os.fspath(source)
     return encoder
@@ -113,11 +142,11 @@ def read_trained(source: str | os.PathLike, prefix: str = CHECKPOINT_PREFIX) -> 
         FileNotFoundError: no such file.
         ValueError: not such a file, or a checkpoint without an encoder.
     """
-    path = find_encoder(source)
-    if path.suffix != '.pth':
+    if Path(source).suffix != '.pth':
         return read_encoder_file(source)
     from ..safe_load import load_checkpoint
 
+    path = find_encoder(source)
     checkpoint = load_checkpoint(path)
     state = checkpoint.get('state_dict', checkpoint)
     described = getattr(state, '_metadata', {}).get(prefix[:-1], {}).get('encoder')

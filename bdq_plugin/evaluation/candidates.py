@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..encoder_file import zoo_names
-from ..encoders import PRESETS, ClipEncoder, build_encoder, read_trained
+from ..encoder_file import names_file, zoo_names
+from ..encoders import ClipEncoder, build_encoder, read_trained
 from ..models.encoder_source import build_encoder_from_cfg, load_encoder_checkpoint
 
 OUTPUTS = ('soft', 'hard')
@@ -48,22 +48,14 @@ def resolve_encoder(name: str, preset: str | None = None) -> Audited:
         ValueError: no such encoder, or another one than the preset.
     """
     path, expected = Path(name), {} if preset is None else dict(preset=preset)
-    if path.suffix not in ('.json', '.pth'):
-        if name in zoo_names():
-            encoder = build_encoder_from_cfg(dict(file=name, **expected))
-            return Audited(name, encoder, dict(kind='zoo'))
-        if name in PRESETS:
-            if preset not in (None, name):
-                raise ValueError(f"'{name}' is a preset, and not {preset}: leave --preset out")
-            encoder = build_encoder(name)
-            learns = any(parameter.requires_grad for parameter in encoder.parameters())
-            label = f'{name}_untrained' if learns else name
-            return Audited(label, encoder, dict(kind='preset', trained=False))
-        raise ValueError(
-            f"unknown encoder '{name}': give an encoder.json, a zoo name "
-            f'({", ".join(zoo_names()) or "none so far"}) or a preset ({", ".join(PRESETS)})'
-        )
-    document = read_trained(path)
+    document = read_trained(name)
+    if not names_file(name):
+        if preset not in (None, name):
+            raise ValueError(f"'{name}' is a preset, and not {preset}: leave --preset out")
+        encoder = build_encoder(name)
+        learns = any(parameter.requires_grad for parameter in encoder.parameters())
+        label = f'{name}_untrained' if learns else name
+        return Audited(label, encoder, dict(kind='preset', trained=False))
     if document['type'] is None:
         if preset is None:
             raise ValueError(
@@ -74,8 +66,9 @@ def resolve_encoder(name: str, preset: str | None = None) -> Audited:
         load_encoder_checkpoint(encoder, path)
         return Audited(_label(path), encoder, dict(kind='file', preset=preset))
     encoder = build_encoder_from_cfg(dict(file=name, **expected))
-    origin = dict(kind='file', training=document['metadata'])
-    return Audited(_label(path), encoder, origin)
+    if name in zoo_names():
+        return Audited(name, encoder, dict(kind='zoo'))
+    return Audited(_label(path), encoder, dict(kind='file', training=document['metadata']))
 
 
 def output_forms(encoder: ClipEncoder) -> dict[str, ClipEncoder]:

@@ -39,3 +39,11 @@ def data_of(args: argparse.Namespace) -> Data:
             f'--data {args.data} is an annotation file, and --ann-file names another: leave one out'
         )
     return own_data(args.data, args.data_root)
+
+
+def size(text: str) -> tuple[int, int]:
+    """Rows and columns of ``'48x64'``, for ``type`` of an argument."""
+    height, _, width = text.partition('x')
+    if not (height.isdigit() and width.isdigit()):
+        raise argparse.ArgumentTypeError(f"'{text}' is no size: rows x columns, such as 48x64")
+    return int(height), int(width)

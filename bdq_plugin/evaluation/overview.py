@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from ..markdown import table
@@ -61,11 +64,17 @@ class Headline(NamedTuple):
 
     Attributes:
         row: of the panels with most folds, the one that found most.
-        action: the best of the panels with these folds; None where none has an action network.
+        acting: of the panels with these folds, the one whose action network is the best; None
+            where none has one.
     """
 
     row: PooledResult
-    action: Pooled | None
+    acting: PooledResult | None
+
+    @property
+    def action(self) -> Pooled | None:
+        """Figure of that network."""
+        return self.acting.action if self.acting else None
 
 
 class Floor(NamedTuple):
@@ -88,8 +97,8 @@ def headlines(rows: Sequence[PooledResult]) -> list[Headline]:
     found = []
     for group in groups.values():
         row = max(group, key=lambda row: (len(row.folds), row.leakage.value))
-        actions = [each.action for each in group if each.folds == row.folds and each.action]
-        best = max(actions, key=lambda figure: figure.value, default=None)
+        acting = [each for each in group if each.folds == row.folds and each.action]
+        best = max(acting, key=lambda each: each.action.value, default=None)
         found.append(Headline(row, best))
     return found
 
@@ -101,6 +110,13 @@ def floor_of(rows: Sequence[PooledResult]) -> Floor | None:
         return None
     row = max(having, key=lambda row: len(row.folds))
     return Floor(row, row.controls[_FLOOR], linked(row, _FLOOR))
+
+
+def read_rates(path: str | os.PathLike) -> dict[str, float]:
+    """Kilobits a second by encoder, of ``python -m benchmarks.run rates``; none without a file."""
+    path = Path(path)
+    rows = json.loads(path.read_text())['rows'] if path.is_file() else []
+    return {row['encoder']: row['kbit_s'] for row in rows}
 
 
 def linked(row: PooledResult, control: str | None = None) -> Accumulation | None:
@@ -140,7 +156,7 @@ def _place(row: PooledResult) -> tuple[int, bool]:
 
 
 def _cells(headline: Headline, kbit_s: Mapping[str, float]) -> list[str]:
-    row, action = headline
+    row, action = headline.row, headline.action
     rate = kbit_s.get(row.encoder) if row.output == 'hard' else None
     return [
         row.encoder,

@@ -1,9 +1,9 @@
-"""From a training run's ``encoder.json`` to a file of the zoo."""
+"""From an encoder's file, or a preset, to a file of the zoo."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +21,25 @@ def publish(
     name: str,
     audits: Sequence[str | os.PathLike] = (),
     overwrite: bool = False,
+    frames: Mapping[str, int] | None = None,
 ) -> Path:
-    """Check a trained encoder and write it into the zoo, with its recipe and audit results.
+    """Check an encoder and write it into the zoo, with its recipe and audit results.
 
     Args:
-        source: ``encoder.json`` of a training run.
+        source: ``encoder.json`` of a training run or of a search, or a preset.
         name: in the zoo: lower case letters, digits and ``_``.
         audits: results of auditing this very encoder.
         overwrite: replace an encoder of that name.
+        frames: ``height``, ``width`` and ``channels`` for which it is meant, which cameras then
+            encode; None for what its file says.
 
     Returns:
         The file that was written.
 
     Raises:
         FileExistsError: the name is taken.
-        ValueError: a name that is none, broken numbers, or an audit of another encoder.
+        ValueError: a name that is none, broken numbers, an audit of another encoder, or nobody
+            says for which frames the encoder is.
     """
     target = zoo_path(name)
     if name in PRESETS:
@@ -45,7 +49,15 @@ def publish(
     document = read_encoder_file(source)
     encoder = load_encoder(source)
     check_numbers(encoder, str(source))
-    metadata = {**document['metadata'], 'audit': [_digest(encoder, path) for path in audits]}
+    metadata = dict(document['metadata'])
+    if frames is not None:
+        metadata['frames'] = dict(frames)
+    if 'frames' not in metadata:
+        raise ValueError(
+            f'{source} does not say for which frames it is, so that a camera would encode any: '
+            'name them (--size 48x64 --grey)'
+        )
+    metadata['audit'] = [_digest(encoder, path) for path in audits]
     return save_encoder(encoder, target, metadata)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mmaction.registry import MODELS
 from mmengine.logging import print_log
 
-from ..encoder_file import find_encoder, zoo_names
+from ..encoder_file import find_encoder, names_file
 from ..encoders import ClipEncoder, build_encoder, load_encoder, load_state, read_trained
 from ..encoders.files import CHECKPOINT_PREFIX
 
@@ -50,8 +50,7 @@ def build_encoder_from_cfg(cfg: str | dict[str, Any] | ClipEncoder) -> ClipEncod
 def _as_dict(cfg: str | Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(cfg, str):
         return dict(cfg)
-    is_file = cfg in zoo_names() or cfg.endswith(('.json', '.pth'))
-    return dict(file=cfg) if is_file else dict(preset=cfg)
+    return dict(file=cfg) if names_file(cfg) else dict(preset=cfg)
 
 
 def _build_named(cfg: dict[str, Any]) -> ClipEncoder:
@@ -111,7 +110,7 @@ def describe_by_checkpoint(model: Any, checkpoint: str | os.PathLike) -> None:
     preprocessor = model.get('data_preprocessor') or {}
     encoder = preprocessor.get('encoder')
     file = _as_dict(encoder).get('file') if isinstance(encoder, str | Mapping) else None
-    if file is None:
+    if file is None or not names_file(file):
         return
     try:
         find_encoder(file)

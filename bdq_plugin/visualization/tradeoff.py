@@ -60,7 +60,8 @@ def tradeoff(rows: Sequence[PooledResult]) -> Figure:
             1, 2, figsize=(8.4, 1.5 + 0.3 * (len(shown) + 1)), sharey=True, layout='constrained',
             width_ratios=[2, 1],
         )  # fmt: skip
-        for place, (row, told) in enumerate(shown):
+        for place, headline in enumerate(shown):
+            row, told = headline.row, headline.action
             color = _family(row)[1]
             mark = 'o' if row.evidence_of_privacy else 'x'
             _draw(person, place, row.leakage, linked(row), color, mark)
@@ -120,7 +121,7 @@ def _frame(person: Axes, action: Axes, shown: Sequence[Headline], floor: Floor |
     person.axvline(100 * first.leakage.chance, color=NEUTRAL, lw=0.8, ls=':', gid='chance')
     unit = 'cMAP' if first.leakage.figure == 'cmap' else 'accuracy'
     person.set(xlim=(0, 101.5), xlabel=f'person: {unit} of the strongest attacker (%)')
-    measured = [told for _, told in shown if told is not None]
+    measured = [each.action for each in shown if each.action is not None]
     if measured:
         action.axvline(100 * measured[0].chance, color=NEUTRAL, lw=0.8, ls=':', gid='chance')
     action.set(xlim=(0, 101.5), xlabel='action: accuracy (%)')
@@ -128,7 +129,7 @@ def _frame(person: Axes, action: Axes, shown: Sequence[Headline], floor: Floor |
         axis.grid(visible=False, axis='y')
         axis.tick_params(axis='y', length=0)
     data, protocol = audited_on(first)
-    panels = ', '.join(dict.fromkeys(row.panel for row, _ in shown))
+    panels = ', '.join(dict.fromkeys(each.row.panel for each in shown))
     person.figure.suptitle(f'{data}, protocol {protocol}, panel {panels}', fontsize=9)
     person.set_title('← more private', loc='left')
     action.set_title('more useful →', loc='right')
@@ -136,10 +137,10 @@ def _frame(person: Axes, action: Axes, shown: Sequence[Headline], floor: Floor |
 
 def _names(shown: Sequence[Headline]) -> list[str]:
     """Each row's encoder and form; its panel and folds where they differ from another row's."""
-    panels = {row.panel for row, _ in shown}
-    most = max(len(row.folds) for row, _ in shown)
+    panels = {each.row.panel for each in shown}
+    most = max(len(each.row.folds) for each in shown)
     names = []
-    for row, _ in shown:
+    for row in (each.row for each in shown):
         parts = [f'{row.encoder}, {row.output}']
         if len(panels) > 1:
             parts.append(row.panel)
@@ -152,7 +153,7 @@ def _names(shown: Sequence[Headline]) -> list[str]:
 def _front(shown: Sequence[Headline]) -> set[int]:
     """The rows that no other one beats in both."""
     counted = [each for each in shown if each.action and each.row.evidence_of_privacy]
-    points = [(action.value, row.leakage.value) for row, action in counted]
+    points = [(each.action.value, each.row.leakage.value) for each in counted]
     return {id(counted[i].row) for i in pareto_front(points)}
 
 

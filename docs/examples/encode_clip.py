@@ -8,7 +8,7 @@ import argparse
 import numpy as np
 
 from bdq_plugin.deploy import PackedReader, PackedWriter, StreamingEncoder
-from bdq_plugin.encoders import build_encoder, load_encoder, zoo_names
+from bdq_plugin.encoders import load_encoder
 from bdq_plugin.video.source import VideoSource
 
 
@@ -20,8 +20,7 @@ def main(arguments=None):
     args = parser.parse_args(arguments)
 
     # An encoder is a torch module; beside a camera it is a few whole numbers.
-    known = args.encoder.endswith('.json') or args.encoder in zoo_names()
-    form = (load_encoder if known else build_encoder)(args.encoder).integer_form()
+    form = load_encoder(args.encoder).integer_form()
     print(f'blur {form.kernel}, thresholds {list(form.thresholds)}')
 
     # One frame in, one frame of codes out; the first only sets the state.

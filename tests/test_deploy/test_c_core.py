@@ -159,7 +159,12 @@ def random_size(rng: np.random.Generator, form: CameraForm) -> tuple[int, int, i
 
 
 # ---------------------------------------------------------------- the same codes
-@pytest.mark.parametrize('name', [name for name in zoo_names() if name in streaming_zoo()])
+def draws(form: CameraForm) -> bool:
+    """Whether no two streams give the same codes: vectors.json has such forms, undrawn."""
+    return form.geometry is not None or form.dither > 0 or form.flip > 0
+
+
+@pytest.mark.parametrize('name', [k for k, form in streaming_zoo().items() if not draws(form)])
 @pytest.mark.parametrize(
     'shape', [(37, 51, 3), (48, 64), (1, 1), (3, 2, 3), (5, 1301), (64, 64, 4)]
 )

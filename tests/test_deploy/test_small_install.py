@@ -18,13 +18,13 @@ from bdq_plugin.deploy.c_core import cached_core
 from bdq_plugin.deploy.encoding import fit_frame
 from bdq_plugin.deploy.fastest import Fastest, at_hand, make_ready
 from bdq_plugin.deploy.scaling import plain_resize
-from bdq_plugin.encoder_file import trained_frames
+from bdq_plugin.encoder_file import trained_frames, zoo_names
 from bdq_plugin.encoders import build_encoder
 from bdq_plugin.video import pixels as pixels_module
 from bdq_plugin.video.pixels import luma_of_rgb
 from bdq_plugin.video.source import VideoSource
 from tests.test_deploy.conftest import bare_site, moving_frames
-from tools import encode_video
+from tools import encode_video, export
 
 REPOSITORY = encode_video.__file__.rpartition('/tools/')[0]
 
@@ -165,6 +165,31 @@ def test_numpy_and_pyav_are_enough(tmp_path, make_video, cache):
     assert np.array_equal(PackedReader(names[0]).read(), encode_clip(encoder, frames))
 
 
+def test_a_preset_needs_torch_and_says_so(tmp_path):
+    start = bare_site(tmp_path / 'site-packages', 'numpy', 'av')
+    arguments = ['tool', 'blocks', 'nowhere.mp4', str(tmp_path / 'x.bdq')]
+    script = (
+        f'{start}sys.path.append({REPOSITORY!r})\nsys.argv = {arguments!r}\n'
+        'import runpy\nrunpy.run_module("tools.encode_video", run_name="__main__")'
+    )
+    command = [sys.executable, '-I', '-S', '-c', script]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "'blocks' is not of the zoo (" in done.stderr and 'blocks_48x64' in done.stderr
+    assert 'Presets are built with torch' in done.stderr and done.returncode == 1
+
+
+def test_a_preset_is_encoded_with_where_it_has_a_form(tmp_path, make_video, capsys):
+    """Whole frames, of which nobody says that they are those that it is for."""
+    video, out = make_video(moving_frames(4, 48, 64)), tmp_path / 'x.bdq'
+    assert encode_video.main(['blocks', str(video), str(out)]) == 0
+    assert 'does not say for which frames it is' in capsys.readouterr().err
+    assert PackedReader(out).shape == (6, 8, 3)
+    assert encode_video.main(['bdq', str(video), str(tmp_path / 'y.bdq')]) == 1
+    assert 'error: bdq: only an encoder with quantisation and a fixed' in capsys.readouterr().err
+    assert export.main(['blocks', str(tmp_path / 'bdq_form.h')]) == 0
+    assert export.main(['pass_through', str(tmp_path / 'no_form.h')]) == 1
+
+
 # ---------------------------------------------------------------- the size of training
 @pytest.fixture
 def trained(tmp_path, encoder_file) -> str:
@@ -212,3 +237,4 @@ def test_sizes_that_are_none(tmp_path, encoder_file, frames):
 
 def test_encoders_of_the_package_say_it():
     assert tuple(trained_frames('bdq_hard_ixmas_take3')) == (48, True)
+    assert not [name for name in zoo_names() if trained_frames(name) is None]

@@ -140,8 +140,27 @@ def test_names_of_the_zoo_are_accepted_where_paths_are():
     encoder = load_encoder(name)
     assert read_encoder_file(name)['type'] == 'BDQEncoder'
     assert load_form(name) == StreamingEncoder(name).form == encoder.integer_form()
-    with pytest.raises(FileNotFoundError, match=f'bdq_of_nobody.*{name}'):
+    with pytest.raises(ValueError, match=f'bdq_of_nobody.*{name}.*blocks_noise'):
         load_encoder('bdq_of_nobody')
+
+
+@pytest.mark.parametrize('name', sorted(PRESETS))
+def test_presets_are_accepted_where_paths_are(name):
+    encoder, preset = load_encoder(name), build_encoder(name)
+    assert encoder.description() == preset.description()
+    said = read_encoder_file(name)
+    assert said['metadata'] == dict(trained=False) and said['type'] == type(preset).__name__
+    if getattr(preset, 'streamable', False):
+        assert load_form(name) == StreamingEncoder(name).form == preset.integer_form()
+    else:
+        with pytest.raises(ValueError, match=f'^{name}: only an encoder with quantisation and a'):
+            load_form(name)
+
+
+def test_a_file_that_is_called_as_a_preset_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_encoder(build_encoder('sign_2'), 'blocks')
+    assert load_form('blocks').block == 8 and load_form('./blocks').block == 1
 
 
 class Checkered(BDQEncoder):

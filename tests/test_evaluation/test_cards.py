@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import re
 import runpy
@@ -13,7 +14,16 @@ import yaml
 
 from bdq_plugin import encoder_file
 from bdq_plugin.encoders import build_encoder, save_encoder
-from bdq_plugin.evaluation.cards import CardFigures, eval_results, privacy_card
+from bdq_plugin.evaluation.candidates import output_forms
+from bdq_plugin.evaluation.cards import (
+    Bound,
+    CardFigures,
+    Measured,
+    eval_results,
+    privacy_card,
+)
+from bdq_plugin.evaluation.overview import LINKED
+from bdq_plugin.evaluation.randomized_response_study import KIND
 from bdq_plugin.evaluation.results import Cell, read_results, write_json
 from bdq_plugin.evaluation.statistics import (
     Accumulation,
@@ -22,13 +32,14 @@ from bdq_plugin.evaluation.statistics import (
     PersonFigure,
     Verification,
 )
+from bdq_plugin.evaluation.studies import read_studies
 from bdq_plugin.evaluation.zoo_cards import zoo_figures
 
 from ..audit_data import made_result
 from ..game import REPOSITORY
 
-# Names of standards, and the scale of minimal Cllr, which the card explains.
-NO_FIGURES = {'30136', '27559', '0', '1'}
+# Names of standards, the scale of minimal Cllr, which the card explains, and clips that are linked.
+NO_FIGURES = {'30136', '27559', '0', '1', str(LINKED)}
 
 
 def estimate(value: float) -> Estimate:
@@ -69,6 +80,30 @@ def figures() -> CardFigures:
         worst=PersonFigure('andreas', 0.9719, clips=31, performances=13),
         negative_controls={'permuted labels': estimate(0.0671), 'border': estimate(0.2713)},
         kbit_per_second=83.72,
+        drawn=['noise', 'geometry'],
+        measured=[
+            Measured(
+                by='coarse',
+                data='ixmas_shaking',
+                output='hard',
+                folds=(7,),
+                attacker='cells',
+                person=estimate(0.3319),
+                linked=Accumulation(LINKED, 0.6653, estimate(0.6653).interval),
+                action=estimate(0.7757),
+                witness=False,
+            )
+        ],
+        bound=Bound(
+            flip=0.4231,
+            every=11,
+            codes=457,
+            bits=0.8519,
+            person=0.5437,
+            action=0.6291,
+            linked=0.9871,
+            pair_error=0.0389,
+        ),
     )
 
 
@@ -128,6 +163,13 @@ def test_every_figure_of_the_card_was_measured(figures) -> None:
         '83.7 kbit/s',
         'protocol `take`: 17 people, 367 test clips; folds 3, 5; seeds 41, 43',
         'sigma: 1.875',
+        'What the camera draws (noise, geometry) nobody knows',
+        '| coarse | ixmas_shaking | hard | 7 | cells ‡ | 33.2 (30.1 to 37.4) | 66.5 | 77.6 (74.4 '
+        'to 81.8) |',
+        'with probability 42.3 %; a clip has 457 codes, for one of every 11 frames',
+        '| bits of a clip, at most | 0.85 |',
+        '| person named in 12 linked clips, at most | 98.7 |',
+        '| equal error rate of two given clips, at least | 3.9 |',
         '2031-07-29 with bdq_plugin 0.71.3, torch 2.53',
     ],
 )
@@ -145,6 +187,8 @@ def test_words(figures) -> None:
         'Who attacks, and with what (ISO/IEC 30136)',
         'Success probability (ISO/IEC 30136)',
         'Linkability (ISO/IEC 30136)',
+        'All that was measured',
+        'A bound, against any attacker',
         'Context (ISO/IEC 27559)',
         'Data (ISO/IEC 27559)',
         'Identifiability (ISO/IEC 27559)',
@@ -163,6 +207,20 @@ def test_what_was_not_measured_is_said(figures) -> None:
     card = privacy_card(dataclasses.replace(figures, kbit_per_second=None, negative_controls={}))
     assert 'The rate of the codes was not measured.' in card
     assert 'No negative control was measured.' in card
+    less = dict(action=None, action_clear=None, control=None, measured=(), bound=None, drawn=())
+    card = privacy_card(dataclasses.replace(figures, accumulation=(), **less))
+    assert '| action | not measured | not measured |' in card and 'There is no secret.' in card
+    assert '(template) | 61.8 (58.7 to 66.0) | not measured |' in card
+    assert '**No evidence by attack.**' in card and '- Control: not measured.' in card
+    assert 'All that was measured' not in card and 'A bound' not in card
+    (result,) = metadata(card)['model-index'][0]['results']
+    assert not any(metric['name'].startswith('action') for metric in result['metrics'])
+
+
+def test_what_no_camera_can_send_is_not_called_codes(figures) -> None:
+    card = privacy_card(dataclasses.replace(figures, streams=False))
+    assert '**Not for a camera.**' in card and '|  | output | clear video |' in card
+    assert 'meant to run in the camera' not in card
 
 
 def test_metadata_of_the_hub(figures) -> None:
@@ -221,13 +279,97 @@ def test_the_card_of_a_zoo_encoder_is_of_that_encoder(zoo) -> None:
     without = [result for result in results if result['cell']['encoder'] != 'pass_through']
     with pytest.raises(ValueError, match='no audit of clear video beside bdq_hard: run'):
         zoo_figures('mine', without)
-    with pytest.raises(ValueError, match='no audit of mine with an action network'):
+    with pytest.raises(ValueError, match='no audit of mine: run tools/audit.py --encoder mine'):
         zoo_figures('mine', [r for r in results if r['cell']['encoder'] != 'bdq_hard'])
+
+
+def test_the_headline_is_that_of_the_table(zoo) -> None:
+    """The strongest of any panel; conditions stand beside it, and what has fewer folds as well."""
+    results = read_results(zoo / 'audit')
+    encoder, clear = build_encoder('bdq_hard', sigma=2.0), build_encoder('pass_through')
+    for right, of, name, cell in [
+        (14, encoder, 'another_name', dict(panel='templates')),
+        (19, clear, 'pass_through', dict(panel='templates', output='soft')),
+        (18, encoder, 'bdq_hard', dict(data='ixmas_shaking')),
+        (20, encoder, 'bdq_hard', dict(data='kth')),
+        (20, encoder, 'bdq_hard', dict(protocol='view')),
+    ]:
+        results.append(made_result(right, encoder=of, action=11, **cell))
+        results[-1]['cell']['encoder'] = name
+    figures = zoo_figures('mine', results, rates=dict(another_name=5.5))
+    assert figures.leakage.value == pytest.approx(0.7) and figures.kbit_per_second == 5.5
+    assert figures.control.value == pytest.approx(0.95)
+    shown = {(row.by, row.data): (round(20 * row.person.value), row.witness) for row in
+             figures.measured}  # fmt: skip
+    assert shown == {
+        ('quick', 'ixmas'): (12, True),
+        ('templates', 'ixmas'): (14, True),
+        ('quick', 'ixmas_shaking'): (18, None),
+    }
+    for fold in (1, 2):
+        for right, of, name, output in [
+            (3, encoder, 'bdq_hard', 'hard'),
+            (19, clear, 'pass_through', 'soft'),
+        ]:
+            made = made_result(right, encoder=of, output=output, fold=fold, panel='cells')
+            made['attackers'].pop('action')
+            results.append(made)
+            results[-1]['cell']['encoder'] = name
+    figures = zoo_figures('mine', results)
+    assert (figures.folds, figures.action) == ((1, 2), None), 'more folds before a higher figure'
+    assert figures.leakage.value == pytest.approx(0.15) and len(figures.measured) == 4
+
+
+def test_an_encoder_without_a_form_for_cameras_is_judged_by_its_worst(zoo) -> None:
+    encoder = build_encoder('bdq')
+    save_encoder(encoder, zoo / 'zoo' / 'soft.json', {})
+    forms = output_forms(encoder)
+    results = [
+        made_result(7, encoder=forms['hard'], output='hard'),
+        made_result(11, encoder=forms['soft'], output='soft'),
+        made_result(19, encoder=build_encoder('pass_through'), output='soft'),
+    ]
+    results[-1]['cell']['encoder'] = 'pass_through'
+    figures = zoo_figures('soft', results)
+    assert figures.leakage.value == pytest.approx(0.55) and not figures.streams
+    assert [row.output for row in figures.measured] == ['hard', 'soft']
+
+
+@pytest.fixture(scope='module')
+def responses() -> list[dict[str, Any]]:
+    return read_studies(REPOSITORY / 'results' / 'randomized_response', KIND)
+
+
+def test_a_study_of_randomised_response_makes_a_card(responses) -> None:
+    figures = zoo_figures('certified_48x64', [], responses=responses)
+    (document,) = responses
+    (point,) = (point for point in document['points'] if point['flip'] == 0.475)
+    assert figures.bound.bits == point['bits_at_most'] < 1 and figures.bound.flip == 0.475
+    assert figures.leakage.value == point['identity']['value']
+    assert figures.information.value == pytest.approx(point['bits'], abs=1e-3)
+    assert not figures.witness and figures.action.value == point['action']['value']
+    assert [row.by for row in figures.measured] == [KIND, f'{KIND}, codes a coin']
+    other = copy.deepcopy(document)
+    other['encoders']['3']['config']['block'] = 4
+    for none in ([], [other]):
+        with pytest.raises(ValueError, match='no audit of certified_48x64'):
+            zoo_figures('certified_48x64', [], responses=none)
+    with pytest.raises(ValueError, match='no audit of blocks_48x64'):
+        zoo_figures('blocks_48x64', [], responses=responses)
+
+
+def test_the_cards_of_the_package_are_those_of_its_results(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    main = runpy.run_path(str(REPOSITORY / 'tools' / 'privacy_card.py'))['main']
+    main(['--check'])
+    with pytest.raises(SystemExit, match='out of date: .*blocks_48x64.md'):
+        main(['--check', '--encoder', 'blocks_48x64', '--out', str(tmp_path)])
 
 
 def test_command(zoo, capsys) -> None:
     main = runpy.run_path(str(REPOSITORY / 'tools' / 'privacy_card.py'))['main']
     options = ['--results', str(zoo / 'audit'), '--verification', str(zoo / 'none')]
+    options += ['--randomized-response', str(zoo / 'none'), '--rates', str(zoo / 'none.json')]
     main([*options, '--encoder', 'mine', '--out', str(zoo / 'cards')])
     files = [zoo / 'cards' / 'mine.md', zoo / 'cards' / 'mine.eval_results.yaml']
     assert capsys.readouterr().out.split() == ['wrote', str(files[0]), 'wrote', str(files[1])]

@@ -1,4 +1,5 @@
 import json
+import runpy
 from pathlib import Path
 
 import pytest
@@ -6,11 +7,12 @@ import torch
 
 from bdq_plugin import encoder_file
 from bdq_plugin.encoders import build_encoder, load_zoo_encoder, read_zoo_file, save_encoder
-from bdq_plugin.evaluation.candidates import resolve_encoder
+from bdq_plugin.evaluation.candidates import describe, resolve_encoder
 from bdq_plugin.evaluation.publishing import publish
 from bdq_plugin.evaluation.results import write_json
 
 from ..audit_data import made_result
+from ..game import REPOSITORY
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +26,8 @@ def own_zoo(tmp_path: Path, monkeypatch) -> Path:
 @pytest.fixture
 def trained(tmp_path: Path) -> Path:
     encoder = build_encoder('bdq', sigma=2.0)
-    return save_encoder(encoder, tmp_path / 'encoder.json', dict(protocol='take', epoch=3))
+    said = dict(protocol='take', epoch=3, frames=dict(height=48, width=64, channels=1))
+    return save_encoder(encoder, tmp_path / 'encoder.json', said)
 
 
 def write_audit(path: Path, encoder) -> Path:
@@ -59,6 +62,22 @@ def test_names_lead_nowhere_else(trained: Path, name: str) -> None:
         publish(trained, name)
     with pytest.raises(ValueError, match='no zoo name'):
         load_zoo_encoder(name)
+
+
+def test_a_preset_is_published_for_the_frames_that_are_named(own_zoo: Path) -> None:
+    """As certified_48x64 of the package was."""
+    main = runpy.run_path(str(REPOSITORY / 'tools' / 'publish_encoder.py'))['main']
+    main(['certified', '--name', 'certified_48x64', '--size', '48x64', '--grey'])
+    said = read_zoo_file('certified_48x64')
+    assert said['metadata'] == dict(
+        trained=False, frames=dict(height=48, width=64, channels=1), audit=[]
+    )
+    assert describe(load_zoo_encoder('certified_48x64')) == describe(build_encoder('certified'))
+    with pytest.raises(SystemExit, match='does not say for which frames it is.*--size'):
+        main(['blocks', '--name', 'blocks_of_any_size'])
+    with pytest.raises(SystemExit, match='--grey goes with --size'):
+        main(['blocks', '--name', 'blocks_of_any_size', '--grey'])
+    assert len(list(own_zoo.iterdir())) == 1
 
 
 def test_a_preset_keeps_its_name(trained: Path) -> None:

@@ -34,6 +34,14 @@ class TestByFile:
         for cfg in (name, dict(file=name)):
             assert build_encoder_from_cfg(cfg).source == name
 
+    def test_presets(self):
+        for cfg in ('blocks', dict(file='blocks'), dict(preset='blocks')):
+            encoder = build_encoder_from_cfg(cfg)
+            assert encoder.block == 8 and encoder.source is None
+        assert build_encoder_from_cfg(dict(file='blocks', dither=0.5)).dither == 0.5
+        with pytest.raises(ValueError, match="unknown encoder 'bloks': give a file"):
+            build_encoder_from_cfg(dict(file='bloks'))
+
     def test_a_checkpoint_says_it_too(self, hard, tmp_path):
         state = BDQDataPreprocessor(dict(file=hard)).state_dict(prefix='data_preprocessor.')
         torch.save(dict(state_dict=state), tmp_path / 'epoch_1.pth')
@@ -159,6 +167,7 @@ class TestFrozen:
                 describe_by_checkpoint(model, path)
                 found = model.data_preprocessor.encoder
                 assert (found if isinstance(found, str) else found.file) == expected
-        model = ConfigDict(data_preprocessor=dict(encoder=dict(file=hard)))
-        describe_by_checkpoint(model, path)
-        assert model.data_preprocessor.encoder.file == hard
+        for there in (hard, 'blocks', zoo_names()[0]):
+            model = ConfigDict(data_preprocessor=dict(encoder=dict(file=there)))
+            describe_by_checkpoint(model, path)
+            assert model.data_preprocessor.encoder.file == there

@@ -1,7 +1,8 @@
 'use strict';
 // Frames of a <video> to the C core (WebAssembly), and its codes to a canvas. For each frame the
 // document gets an event 'codes'; its `detail` has form, height, width, channels, pixels, codes, which
-// are null where the frame only begins a stream, and the noise that was added, null without dither.
+// are null where the frame only begins a stream, and what was drawn for it: noise, places and words
+// (which randomised response replaces codes by), null for what the encoder has not.
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($('data').textContent);
 const video = $('video');
@@ -88,30 +89,138 @@ class Stream {
     const count = core.bdq_codes_count(...sizes), noisy = form.dither > 0;
     this.codesAt = take(count);
     this.noiseAt = noisy ? take(4 * count) : 0;
+    this.placesAt = form.geometry ? take(8 * height * width) : 0;
     grow(place.at);
     const begun = core.bdq_begin(this.streamAt, ...sizes, stateAt, rowAt);
     if (begun) throw new Error(PROBLEMS[begun]);
     this.frame = new Uint8Array(core.memory.buffer, this.frameAt, this.size);
     this.codes = new Uint8Array(core.memory.buffer, this.codesAt, count);
     this.noise = noisy ? new Int32Array(core.memory.buffer, this.noiseAt, count) : null;
+    this.places = form.geometry && new Int32Array(core.memory.buffer, this.placesAt, 2 * height * width);
+    this.path = form.geometry && new Path(form.geometry, height, width);
+    this.words = form.flip ? new Uint32Array(count) : null;
     this.rows = height / form.block;
     this.columns = width / form.block;
   }
   encode() {
     if (this.noise) drawNoise(this.noise, this.form.dither);
-    return core.bdq_encode_dithered(
-      this.streamAt, this.frameAt, this.noiseAt, 0, this.codesAt) === 1;
+    if (this.path) this.path.next(this.places);
+    const written = core.bdq_encode_dithered(
+      this.streamAt, this.frameAt, this.noiseAt, this.placesAt, this.codesAt) === 1;
+    if (written && this.words) respond(this.codes, this.words, this.form);
+    return written;
   }
+}
+
+function fillWords(words) {  // whole numbers of 32 bits from the browser's secure source
+  for (let i = 0; i < words.length; i += 16384)  // as many as one call may ask for
+    crypto.getRandomValues(words.subarray(i, i + 16384));
+}
+
+// Replace codes as bdq_plugin/randomized_response.py does.
+function respond(codes, words, {flip, thresholds}) {
+  const levels = thresholds.length + 1, replaced = Math.ceil(flip * 2 ** 32);
+  fillWords(words);
+  for (let i = 0; i < codes.length; i++)
+    if (words[i] < replaced)
+      codes[i] = (codes[i] + 1 + Math.floor(words[i] * thresholds.length / replaced)) % levels;
+}
+
+// ---------------------------------------------------------------- where pixels are taken from
+// As bdq_plugin/geometry.py computes it, of words from the browser instead of a secret's.
+const CONTROLS = 6, WORDS = 7 + 2 * CONTROLS * CONTROLS, DRAW_UNIT = 65536, PLACE_UNIT = 64;
+
+class Path {
+  constructor(geometry, height, width) {
+    Object.assign(this, {geometry, height, width, frame: 0, drawn: [], mirrored: null});
+  }
+  next(places) {  // of the next frame, into an array of both axes
+    const {redraw, change} = this.geometry, period = redraw ? Math.floor(this.frame / redraw) : 0;
+    const begun = this.frame - period * redraw - (redraw - change) + 1;
+    const share = redraw && begun > 0 ? Math.floor(begun * DRAW_UNIT / (change + 1)) : 0;
+    this.frame++;
+    delete this.drawn[period - 1];
+    const first = this.draw(period);
+    if (!share) return places.set(first);
+    const second = this.draw(period + 1);
+    for (let i = 0; i < places.length; i++)
+      places[i] = first[i] + Math.floor((second[i] - first[i]) * share / DRAW_UNIT);
+  }
+  draw(period) {
+    if (!this.drawn[period]) {
+      const words = new Uint32Array(WORDS);
+      fillWords(words);
+      this.mirrored ??= this.geometry.mirror && words[0] < 2 ** 31;
+      this.drawn[period] = placesOf(
+        geometryOf(this.geometry, words, this.mirrored), this.height, this.width);
+    }
+    return this.drawn[period];
+  }
+}
+
+function geometryOf(geometry, words, mirrored) {  // draw() there
+  const number = Array.from(words, (word) => (word - 2 ** 31) / 2 ** 31);
+  const whole = (value) => {  // to the nearest, and halves to the even one
+    const up = Math.round(DRAW_UNIT * value);
+    return up - DRAW_UNIT * value === 0.5 && up % 2 ? up - 1 : up;
+  };
+  const scale = 1 + geometry.scale * number[1], flip = mirrored ? -1 : 1;
+  const rows = scale * (1 + geometry.stretch * number[2]);
+  const columns = scale * (1 + geometry.stretch * number[3]);
+  const angle = geometry.rotation * number[4] * (Math.PI / 180);
+  const cos = Math.cos(angle), sin = Math.sin(angle);
+  return {
+    matrix: [[rows * cos, flip * rows * sin], [-columns * sin, flip * columns * cos]]
+      .map((row) => row.map(whole)),
+    shift: [number[5], number[6]].map((part) => whole(geometry.shift * part)),
+    warp: number.slice(7).map((part) => whole(geometry.warp * part)),
+  };
+}
+
+function placesOf({matrix, shift, warp}, height, width) {
+  const places = new Int32Array(2 * height * width), span = 2 * Math.min(height, width);
+  const rows = spline(height), columns = spline(width), sides = [height, width];
+  for (let axis = 0, place = 0; axis < 2; axis++) {
+    const side = sides[axis], [byRow, byColumn] = matrix[axis], most = (side - 1) * PLACE_UNIT;
+    const centre = (side - 1) * DRAW_UNIT + shift[axis] * span;
+    const control = (i, j) => warp[(axis * CONTROLS + i) * CONTROLS + j];
+    for (let y = 0; y < height; y++) {
+      const row = [0, 1, 2, 3, 4, 5].map(
+        (j) => rows[y].reduce((sum, weight, i) => sum + weight * control(i, j), 0));
+      for (let x = 0; x < width; x++, place++) {
+        let sum = 0;
+        for (let j = 0; j < CONTROLS; j++) sum += columns[x][j] * row[j];
+        // Times span, 32 bits less: in two parts, for numbers here are exact to 53 bits.
+        const high = Math.floor(sum / 2 ** 32), low = sum - high * 2 ** 32;
+        const warped = high * span + Math.floor(low * span / 2 ** 32);
+        const exact = byRow * (2 * y - height + 1) + byColumn * (2 * x - width + 1) + warped + centre;
+        places[place] = Math.max(0, Math.min(most, Math.floor((exact + 1024) / 2048)));
+      }
+    }
+  }
+  return places;
+}
+
+function spline(side) {  // _spline() there
+  const spans = CONTROLS - 3, one = 4096, cube = (n) => n * n * n;
+  return Array.from({length: side}, (_, i) => {
+    const at = Math.floor(i * spans * one / Math.max(side - 1, 1));
+    const span = Math.min(Math.floor(at / one), spans - 1), t = at - span * one;
+    const terms = [cube(one - t), 3 * cube(t) - 6 * one * t * t + 4 * cube(one),
+      -3 * cube(t) + 3 * one * t * t + 3 * one * one * t + cube(one), cube(t)];
+    const weights = new Array(CONTROLS).fill(0);
+    terms.forEach((term, k) => { weights[span + k] = Math.floor(term * DRAW_UNIT / (6 * cube(one))); });
+    return weights;
+  });
 }
 
 // Normal numbers (Box and Muller 1958) from the browser's secure source, rounded to whole ones.
 function drawNoise(noise, deviation) {
-  const even = new Uint32Array(16384);  // as many as one call may ask for
+  const even = new Uint32Array(noise.length + noise.length % 2);
+  fillWords(even);
   for (let i = 0; i < noise.length; i += 2) {
-    const at = i % even.length;
-    if (at === 0) crypto.getRandomValues(even);
-    const radius = Math.sqrt(-2 * Math.log((even[at] + 1) / 2 ** 32)) * deviation;
-    const angle = 2 * Math.PI * even[at + 1] / 2 ** 32;
+    const radius = Math.sqrt(-2 * Math.log((even[i] + 1) / 2 ** 32)) * deviation;
+    const angle = 2 * Math.PI * even[i + 1] / 2 ** 32;
     for (const [k, part] of [[i, Math.cos(angle)], [i + 1, Math.sin(angle)]])
       if (k < noise.length) noise[k] = Math.max(-(2 ** 26), Math.min(2 ** 26, Math.round(radius * part)));
   }
@@ -141,9 +250,9 @@ function onFrame() {
     fill(stream, picture.data);
     const start = performance.now(), written = stream.encode();
     if (written) show(performance.now() - start);
-    const {form, frame: pixels, codes, noise} = stream;
+    const {form, frame: pixels, codes, noise, places, words} = stream;
     document.dispatchEvent(new CustomEvent('codes',
-      {detail: {form, height, width, channels, pixels, codes: written ? codes : null, noise}}));
+      {detail: {form, height, width, channels, pixels, codes: written ? codes : null, noise, places, words}}));
   } catch (error) {
     stop();
     say(error.message);
