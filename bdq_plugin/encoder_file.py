@@ -125,6 +125,18 @@ def _preset_document(name: str) -> dict[str, Any]:
     return preset_document(name)
 
 
+def chosen_every(source: str | os.PathLike) -> int | None:
+    """Of which frames an encoder's numbers are, where a search chose them for each n-th.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`read_encoder_file`, or this is no such number.
+    """
+    every = read_encoder_file(source)['metadata'].get('every')
+    if every is not None and (not isinstance(every, int) or every < 1):
+        raise ValueError(f'{source}: its metadata says every={every!r}, which is no whole number')
+    return every
+
+
 class TrainedFrames(NamedTuple):
     """Frames that an encoder was trained on: their shorter side in pixels, and whether grey."""
 

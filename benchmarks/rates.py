@@ -47,7 +47,9 @@ def study(quick: bool = False, folder: str | os.PathLike | None = None) -> dict[
         found = resolve_encoder(name.removesuffix('_untrained'))
         # The name of one that a game has trained gives its untrained preset: its file is not here.
         if found.name == name and getattr(found.encoder, 'streamable', False):
-            rows.append(dict(encoder=name, kbit_s=kbit_s(found.encoder.integer_form(), clips)))
+            form, every = found.encoder.integer_form(), found.every or 1
+            slow = [(frames[::every], rate / every) for frames, rate in clips]
+            rows.append(dict(encoder=name, kbit_s=kbit_s(form, slow)))
     frames = sum(len(clip) for clip, _ in clips)
     size = f'{clips[0][0].shape[2]} x {clips[0][0].shape[1]}'
     return dict(clips=len(clips), frames=frames, size=size, compression=COMPRESSION, rows=rows)

@@ -27,10 +27,10 @@ from bdq_plugin.engine.first_checks import check_device
 from bdq_plugin.evaluation.audit import run_audit
 from bdq_plugin.evaluation.candidates import OUTPUTS, output_forms, resolve_encoder
 from bdq_plugin.evaluation.clips import check_folds, count_folds
-from bdq_plugin.evaluation.data_arguments import add_data_arguments, data_of
+from bdq_plugin.evaluation.data_arguments import add_data_arguments, add_rate_argument, data_of
 from bdq_plugin.evaluation.pooling import CLEAR, pool
 from bdq_plugin.evaluation.results import Cell, comparable, differences, read_result
-from bdq_plugin.evaluation.settings import load_panel
+from bdq_plugin.evaluation.settings import at_rate, load_panel
 from bdq_plugin.evaluation.verdict import verdict
 
 # Of what differs between two runs, so many places are named.
@@ -50,6 +50,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="name in the results; by default the zoo's, the folder's, or PRESET_untrained",
     )
     add_data_arguments(parser)
+    add_rate_argument(parser)
     parser.add_argument('--fold', type=int, nargs='+', help='by default all')
     parser.add_argument('--seed', type=int, default=[0], nargs='+')
     parser.add_argument('--panel', default='quick', help='config in configs/audit, or its path')
@@ -92,9 +93,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def audit(args: argparse.Namespace) -> None:
     check_device(args.device)
-    data = data_of(args)
     panel = load_panel(args.panel, args.cfg_options)
     audited = resolve_encoder(args.encoder, args.preset)
+    data = at_rate(data_of(args), args.every or audited.every)
     forms = output_forms(audited.encoder)
     wanted = list(forms) if args.output == 'both' else [args.output]
     missing = [output for output in wanted if output not in forms]

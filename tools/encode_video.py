@@ -37,7 +37,7 @@ from bdq_plugin.deploy.sinks import STANDARD_OUTPUT
 from bdq_plugin.deploy.stopping import stop_on_signal
 from bdq_plugin.deploy.streaming import StreamingEncoder
 from bdq_plugin.deploy.watchdog import LeakError
-from bdq_plugin.encoder_file import trained_frames
+from bdq_plugin.encoder_file import chosen_every, trained_frames
 from bdq_plugin.progress import Progress
 from bdq_plugin.video.container import public_name
 from bdq_plugin.video.files import find_videos, printable, some_names
@@ -67,7 +67,11 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     colour.add_argument('--grey', action='store_true', help='encode luma alone')
     colour.add_argument('--colour', action='store_true', help='encode colour, where there is some')
     parser.add_argument('--max-frames', type=int, help='stop after so many frames of codes')
-    parser.add_argument('--every', type=int, default=1, help='encode each n-th frame alone')
+    parser.add_argument(
+        '--every',
+        type=int,
+        help="encode each n-th frame alone; by default as the encoder's file says, or each",
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
         '--short-side',
@@ -95,7 +99,17 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def choose_frames(args: argparse.Namespace) -> None:
-    """Size and colour as in training, unless told otherwise; and say so."""
+    """Size, colour and rate as in training, unless told otherwise; and say so."""
+    chosen = chosen_every(args.encoder)
+    if args.every is None:
+        args.every = chosen or 1
+    if chosen not in (None, args.every):
+        say(
+            f'the encoder is for one frame of {chosen}, and gets one of {args.every}: what its '
+            'codes show of people there was not measured'
+        )
+    elif args.every > 1:
+        say(f'one frame of {args.every} is encoded')
     trained = trained_frames(args.encoder)
     if trained is None:
         say(

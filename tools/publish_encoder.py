@@ -6,7 +6,8 @@ docs/extend.md says what else a new encoder of the zoo needs.
 Example:
     python tools/publish_encoder.py work_dirs/x/encoder.json --name bdq_hard_ixmas_take \\
         --audit results/audit/ixmas/take/fold3/bdq_hard-hard-seed0-quick.json
-    python tools/publish_encoder.py certified --name certified_48x64 --size 48x64 --grey
+    python tools/publish_encoder.py certified --name certified_48x64 --size 48x64 --grey \\
+        --every 8
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='of the frames for which it is, where its file does not say so',
     )
     parser.add_argument('--grey', action='store_true', help='with --size: one channel, not three')
+    parser.add_argument('--every', type=int, help='it is for each n-th frame, as a search finds')
     parser.add_argument('--audit', type=Path, nargs='+', default=[], help='its audit results')
     parser.add_argument('--overwrite', action='store_true', help='replace an encoder of that name')
     return parser.parse_args(argv)
@@ -41,7 +43,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     try:
-        path = publish(args.encoder, args.name, args.audit, args.overwrite, frames_of(args))
+        frames = frames_of(args)
+        path = publish(args.encoder, args.name, args.audit, args.overwrite, frames, args.every)
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
     print(f'wrote {path}')

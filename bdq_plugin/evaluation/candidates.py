@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..encoder_file import names_file, zoo_names
+from ..encoder_file import chosen_every, names_file, zoo_names
 from ..encoders import ClipEncoder, build_encoder, read_trained
 from ..models.encoder_source import build_encoder_from_cfg, load_encoder_checkpoint
 
@@ -24,11 +24,13 @@ class Audited:
         encoder: as it was trained.
         origin: where it is from, JSON-ready: ``kind`` (``'file'``, ``'zoo'`` or ``'preset'``), and
             what its file says of its training.
+        every: of the frames each n-th is encoded, where its numbers were chosen for that.
     """
 
     name: str
     encoder: ClipEncoder
     origin: dict[str, Any]
+    every: int | None = None
 
 
 def resolve_encoder(name: str, preset: str | None = None) -> Audited:
@@ -66,9 +68,10 @@ def resolve_encoder(name: str, preset: str | None = None) -> Audited:
         load_encoder_checkpoint(encoder, path)
         return Audited(_label(path), encoder, dict(kind='file', preset=preset))
     encoder = build_encoder_from_cfg(dict(file=name, **expected))
+    every = None if Path(name).suffix == '.pth' else chosen_every(name)
     if name in zoo_names():
-        return Audited(name, encoder, dict(kind='zoo'))
-    return Audited(_label(path), encoder, dict(kind='file', training=document['metadata']))
+        return Audited(name, encoder, dict(kind='zoo'), every)
+    return Audited(_label(path), encoder, dict(kind='file', training=document['metadata']), every)
 
 
 def output_forms(encoder: ClipEncoder) -> dict[str, ClipEncoder]:

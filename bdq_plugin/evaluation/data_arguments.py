@@ -26,6 +26,16 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_rate_argument(parser: argparse.ArgumentParser) -> None:
+    """``--every``."""
+    parser.add_argument(
+        '--every',
+        type=int,
+        help='of the frames each n-th is encoded, as encode_video.py --every sends; by default '
+        "what the encoder's file was searched for, else the data config's",
+    )
+
+
 def data_of(args: argparse.Namespace) -> Data:
     """The data that the arguments name.
 

@@ -22,6 +22,7 @@ def publish(
     audits: Sequence[str | os.PathLike] = (),
     overwrite: bool = False,
     frames: Mapping[str, int] | None = None,
+    every: int | None = None,
 ) -> Path:
     """Check an encoder and write it into the zoo, with its recipe and audit results.
 
@@ -32,6 +33,7 @@ def publish(
         overwrite: replace an encoder of that name.
         frames: ``height``, ``width`` and ``channels`` for which it is meant, which cameras then
             encode; None for what its file says.
+        every: of the frames it is meant for each n-th, likewise.
 
     Returns:
         The file that was written.
@@ -52,6 +54,8 @@ def publish(
     metadata = dict(document['metadata'])
     if frames is not None:
         metadata['frames'] = dict(frames)
+    if every is not None:
+        metadata['every'] = every
     if 'frames' not in metadata:
         raise ValueError(
             f'{source} does not say for which frames it is, so that a camera would encode any: '

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,19 @@ def load_data(name: str, data_root: str | None = None, ann_file: str | None = No
         )
     except TypeError as error:
         raise ValueError(f'{name}: sampling={sampling}: {error}') from error
+
+
+def at_rate(data: Data, every: int | None) -> Data:
+    """The same clips, of which a camera encodes each n-th frame; None for what the data say.
+
+    Raises:
+        ValueError: frames are spread over the clip.
+    """
+    if every in (None, data.sampling.every):
+        return data
+    return replace(
+        data, name=f'{data.name}_every{every}', sampling=replace(data.sampling, every=every)
+    )
 
 
 def _under(conditions: list[Any], pipeline: list[dict[str, Any]], stem: str) -> list[Any]:

@@ -18,7 +18,7 @@ from bdq_plugin.deploy.c_core import cached_core
 from bdq_plugin.deploy.encoding import fit_frame
 from bdq_plugin.deploy.fastest import Fastest, at_hand, make_ready
 from bdq_plugin.deploy.scaling import plain_resize
-from bdq_plugin.encoder_file import trained_frames, zoo_names
+from bdq_plugin.encoder_file import chosen_every, trained_frames, zoo_names
 from bdq_plugin.encoders import build_encoder
 from bdq_plugin.video import pixels as pixels_module
 from bdq_plugin.video.pixels import luma_of_rgb
@@ -224,6 +224,28 @@ def test_an_encoder_that_does_not_say(tmp_path, make_video, encoder_file):
     video = make_video(moving_frames(4, 48, 64))
     assert encode_video.main([str(encoder_file), str(video), str(tmp_path / 'x.bdq')]) == 0
     assert PackedReader(tmp_path / 'x.bdq').shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ('options', 'count', 'said'),
+    [
+        ([], 4, 'one frame of 3 is encoded'),
+        (['--every', '1'], 12, 'is for one frame of 3, and gets one of 1'),
+    ],
+)
+def test_frames_are_those_that_the_numbers_were_chosen_for(
+    tmp_path, make_video, encoder_file, options, count, said, capsys
+):
+    document = json.loads(encoder_file.read_text())
+    document['metadata']['every'] = 3
+    (tmp_path / 'slow.json').write_text(json.dumps(document))
+    video, out = make_video(moving_frames(13, 24, 32)), tmp_path / 'x.bdq'
+    assert encode_video.main([str(tmp_path / 'slow.json'), str(video), str(out), *options]) == 0
+    assert len(list(PackedReader(out))) == count and said in capsys.readouterr().err
+    document['metadata']['every'] = 'third'
+    (tmp_path / 'slow.json').write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"every='third', which is no whole number"):
+        chosen_every(tmp_path / 'slow.json')
 
 
 @pytest.mark.parametrize('frames', [5, {}, dict(height=0, width=4, channels=1), dict(height='x')])

@@ -67,8 +67,9 @@ def test_names_lead_nowhere_else(trained: Path, name: str) -> None:
 def test_a_preset_is_published_for_the_frames_that_are_named(own_zoo: Path) -> None:
     """As certified_48x64 of the package was."""
     main = runpy.run_path(str(REPOSITORY / 'tools' / 'publish_encoder.py'))['main']
-    main(['certified', '--name', 'certified_48x64', '--size', '48x64', '--grey'])
+    main(['certified', '--name', 'certified_48x64', '--size', '48x64', '--grey', '--every', '8'])
     said = read_zoo_file('certified_48x64')
+    assert said['metadata']['every'] == 8
     assert said['metadata'] == dict(
         trained=False, frames=dict(height=48, width=64, channels=1), audit=[]
     )

@@ -7,6 +7,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from bdq_plugin.encoders import build_encoder, save_encoder
+
 from ..audit_data import audit_data
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
@@ -73,6 +75,22 @@ def test_audit_from_preset_to_table(arguments: list[str], tmp_path: Path, capsys
         tool('results_table').main([*options, '--check'])
     tool('results_table').main(options)
     tool('results_table').main([*options, '--check'])
+
+
+def test_an_encoder_is_audited_at_the_rate_that_it_is_for(arguments, tmp_path: Path) -> None:
+    path = tmp_path / 'slow.json'
+    save_encoder(build_encoder('bdq_hard'), path, dict(every=2))
+    options = ['--encoder', str(path), '--fold', '1', *arguments, '--cfg-options', *TINY]
+    tool('audit').main(options)
+    tool('audit').main([*options, '--every', '3', '--no-control'])
+    found = {
+        result.relative_to(tmp_path / 'results').parts[0]: json.loads(result.read_text())
+        for result in (tmp_path / 'results').rglob('*.json')
+    }
+    rates = {name: result['data']['sampling'].get('every', 1) for name, result in found.items()}
+    assert rates == {'tiny_kth_every2': 2, 'tiny_kth_every3': 3}
+    # Clear video beside it is of the same frames.
+    assert len(list((tmp_path / 'results' / 'tiny_kth_every2').rglob('pass_through-*.json'))) == 1
 
 
 def test_audit_says_what_is_wrong(arguments: list[str]) -> None:
