@@ -365,9 +365,10 @@ def _measured(figures: CardFigures) -> str:
     return (
         '## All that was measured\n\n'
         'In %; the figures above are those of the strongest attacker of the panels with most '
-        'folds. Data with a name behind it are a condition before the encoder or, `moved`, the '
-        'same clips to attackers who learn from moved ones as well. ‡ no witness: the recipe fails '
-        'on clear video.\n\n' + table((*head, f'{LINKED} linked', 'action'), rows) + '\n'
+        'folds. Data with a name behind it are a condition before the encoder, or the same clips: '
+        '`moved`, to attackers who learn from moved ones as well; `every` and a number, of which '
+        'the camera encodes each such frame alone. ‡ no witness: the recipe fails on clear video.'
+        '\n\n' + table((*head, f'{LINKED} linked', 'action'), rows) + '\n'
     )
 
 
