@@ -51,5 +51,5 @@ def _make_ready(form: CameraForm) -> Fastest:
 
     compile_kernels(form)
     if form.geometry is not None:
-        Mover(form.geometry)(np.zeros((2, 2, 1), np.uint8))
+        Mover(form.geometry)(np.zeros((2, 4, 1), np.uint8))
     return Fastest(None, True)

@@ -1,8 +1,9 @@
 """Blur, difference and quantisation in one pass over a frame, compiled by numba.
 
-A frame is read once, row by row; what stands between two steps is a few rows that stay in the
-processor's cache. Each inner loop is a plain one over contiguous memory without branches, which the
-compiler turns into vector instructions. All arithmetic is in whole numbers.
+A frame is read row by row: rows are filtered along y into one row, and this along x, so that what
+stands between two steps stays in the processor's cache. Each inner loop is a plain one over
+contiguous memory without branches, which the compiler turns into vector instructions. All
+arithmetic is in whole numbers.
 """
 
 from __future__ import annotations
@@ -12,20 +13,8 @@ import numpy as np
 from ..camera_form import CameraForm
 from .compilation import compiled
 
-# Thresholds are counted this many at a time: the partial count stays in a register.
-GROUP = 8
-
-
-@compiled
-def _pad_row(pixels, margin, zeros, channels, padded):
-    """A row of pixels to ``padded``, which is longer by ``margin`` values at each end."""
-    size = pixels.size
-    for i in range(margin):
-        padded[i] = 0 if zeros else pixels[i % channels]
-        padded[margin + size + i] = 0 if zeros else pixels[size - channels + i % channels]
-    inside = padded[margin : margin + size]
-    for i in range(size):
-        inside[i] = pixels[i]
+# Thresholds are counted this many at a time, in registers; 4-bit codes have 15.
+GROUP = 15
 
 
 @compiled
@@ -41,9 +30,49 @@ def _accumulate(tap, left, right, out):
 
 
 @compiled
+def _five(taps, r0, r1, r2, r3, r4, out):
+    """A symmetric kernel of five taps in one pass."""
+    a, b, c = taps[0], taps[1], taps[2]
+    for i in range(out.size):
+        out[i] = a * (np.int32(r0[i]) + r4[i]) + b * (np.int32(r1[i]) + r3[i]) + c * r2[i]
+
+
+@compiled
+def _filter_column(frame, y, taps, beyond, out):
+    """Along y: sums of at most 255 * 256, so 16 bits do; the kernel is symmetric.
+
+    ``beyond`` is what lies beyond the frame: a row of zeros, or nothing for its outermost rows.
+    """
+    half, last = taps.size // 2, frame.shape[0] - 1
+    if half == 2 and half <= y <= last - half:
+        _five(taps, frame[y - 2], frame[y - 1], frame[y], frame[y + 1], frame[y + 2], out)
+        return
+    _scale(taps[half], frame[y], out)
+    for k in range(1, half + 1):
+        above, below = frame[max(y - k, 0)], frame[min(y + k, last)]
+        if beyond.size:
+            above, below = beyond if y < k else above, beyond if y + k > last else below
+        _accumulate(taps[half - k], above, below, out)
+
+
+@compiled
+def _pad_row(row, margin, zeros, channels):
+    """Fill both margins of a row."""
+    size = row.size - 2 * margin
+    for i in range(margin):
+        row[i] = 0 if zeros else row[margin + i % channels]
+        row[margin + size + i] = 0 if zeros else row[margin + size - channels + i % channels]
+
+
+@compiled
 def _filter_row(padded, taps, channels, out):
-    """Sums of at most 255 * 256, so 16 bits do; the kernel is symmetric."""
+    """Along x: sums of at most 24 bits."""
     half, size = taps.size // 2, out.size
+    if half == 2:
+        p1, p2 = padded[channels:][:size], padded[2 * channels :][:size]
+        p3, p4 = padded[3 * channels :][:size], padded[4 * channels :][:size]
+        _five(taps, padded[:size], p1, p2, p3, p4, out)
+        return
     _scale(taps[half], padded[half * channels :][:size], out)
     for k in range(half):
         left, right = padded[k * channels :], padded[(taps.size - 1 - k) * channels :]
@@ -94,11 +123,13 @@ def _fold(values):
 
 
 @compiled
-def _count_below(values, t0, t1, t2, t3, t4, t5, t6, t7, counts):
-    """Add to ``counts`` how many of the eight thresholds lie strictly below each value."""
+def _count_below(values, t, counts):
+    """How many of a group's thresholds lie strictly below each value."""
+    t0, t1, t2, t3, t4, t5, t6, t7 = t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]
+    t8, t9, ta, tb, tc, td, te = t[8], t[9], t[10], t[11], t[12], t[13], t[14]
     for i in range(values.size):
         v = values[i]
-        counts[i] += (
+        counts[i] = (
             np.int32(v > t0)
             + np.int32(v > t1)
             + np.int32(v > t2)
@@ -107,13 +138,36 @@ def _count_below(values, t0, t1, t2, t3, t4, t5, t6, t7, counts):
             + np.int32(v > t5)
             + np.int32(v > t6)
             + np.int32(v > t7)
+            + np.int32(v > t8)
+            + np.int32(v > t9)
+            + np.int32(v > ta)
+            + np.int32(v > tb)
+            + np.int32(v > tc)
+            + np.int32(v > td)
+            + np.int32(v > te)
         )
 
 
 @compiled
-def _store(counts, out):
-    for i in range(out.size):
-        out[i] = counts[i]
+def _store(counts, first, codes):
+    if first:
+        for i in range(codes.size):
+            codes[i] = counts[i]
+    else:
+        for i in range(codes.size):
+            codes[i] += counts[i]
+
+
+@compiled
+def _quantize(values, thresholds, counts, codes):
+    if thresholds.size == 1:
+        threshold = thresholds[0]
+        for i in range(codes.size):
+            codes[i] = values[i] > threshold
+        return
+    for k in range(0, thresholds.size, GROUP):
+        _count_below(values, thresholds[k : k + GROUP], counts)
+        _store(counts, k == 0, codes)
 
 
 @compiled
@@ -122,43 +176,32 @@ def _encode(
     channels,
     previous,
     taps,
-    zeros,
     block,
     thresholds,
     magnitude,
     difference,
     first,
     noise,
+    beyond,
     padded,
-    ring,
     rows,
     codes,
 ):
     """One frame; see :class:`FrameKernel` for the arguments.
 
-    ``ring`` holds the last ``taps.size`` filtered rows and, behind them, one row of zeros.
+    ``beyond`` is a row of zeros, or empty where the frame's edge goes on beyond it. ``padded`` is a
+    row with its margins.
     """
-    height, half = frame.shape[0], taps.size // 2
+    height, margin = frame.shape[0], taps.size // 2 * channels
     blurred, sums = rows[0], rows[1]
     size = codes.shape[1]
     values, counts = rows[2][:size], rows[3][:size]
     if block == 1:
         blurred = values
-    filtered = 0
     for y in range(height):
-        while filtered <= min(y + half, height - 1):
-            _pad_row(frame[filtered], half * channels, zeros, channels, padded)
-            _filter_row(padded, taps, channels, ring[filtered % taps.size])
-            filtered += 1
-        _scale(taps[half], ring[y % taps.size], blurred)
-        for k in range(half):
-            above, below = y - half + k, y + half - k
-            if zeros:
-                above = above % taps.size if above >= 0 else taps.size
-                below = below % taps.size if below < height else taps.size
-            else:
-                above, below = max(above, 0) % taps.size, min(below, height - 1) % taps.size
-            _accumulate(taps[k], ring[above], ring[below], blurred)
+        _filter_column(frame, y, taps, beyond, padded[margin : margin + frame.shape[1]])
+        _pad_row(padded, margin, beyond.size > 0, channels)
+        _filter_row(padded, taps, channels, blurred)
         row = y // block
         if block > 1:
             _sum_rows(blurred, y % block == 0, sums)
@@ -174,11 +217,7 @@ def _encode(
             _add(noise[row], values)
         if magnitude:
             _fold(values)
-        counts[:] = 0
-        for k in range(0, thresholds.size, GROUP):
-            t = thresholds[k : k + GROUP]
-            _count_below(values, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], counts)
-        _store(counts, codes[row])
+        _quantize(values, thresholds, counts, codes[row])
 
 
 class FrameKernel:
@@ -194,8 +233,8 @@ class FrameKernel:
         self.zeros = form.padding == 'zeros'
         self.magnitude = form.magnitude
         self.difference, self.block = form.difference, form.block
-        # Filled up to whole groups with a threshold that no value exceeds.
-        missing = -len(thresholds) % GROUP
+        # Filled up to whole groups with a threshold that no value exceeds; one stands alone.
+        missing = -len(thresholds) % GROUP if len(thresholds) > 1 else 0
         self.thresholds = np.append(thresholds, [np.iinfo(np.int32).max] * missing).astype(np.int32)
         self._row_layout: tuple[int, int] | None = None
         self._rows: tuple[np.ndarray, ...] = ()
@@ -220,8 +259,8 @@ class FrameKernel:
         if self._row_layout != (size, channels):
             self._row_layout = (size, channels)
             self._rows = (
-                np.empty(size + (taps - 1) * channels, np.uint8),
-                np.zeros((taps + 1, size), np.uint16),
+                np.zeros(size if self.zeros else 0, np.uint8),
+                np.empty(size + (taps - 1) * channels, np.uint16),
                 np.empty((4, size), np.int32),
             )
         small = previous.shape[0], previous.shape[1] * channels
@@ -231,7 +270,6 @@ class FrameKernel:
             channels,
             previous.reshape(small),
             self.taps,
-            self.zeros,
             self.block,
             self.thresholds,
             self.magnitude,

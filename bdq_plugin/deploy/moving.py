@@ -1,8 +1,7 @@
 """The geometric dither of a stream: each frame moved by a secret geometry before it is encoded.
 
 Two implementations of :mod:`bdq_plugin.geometry`: its own in NumPy, to read, and a compiled one, to
-run. That one packs three channels of a pixel into one number of 64 bits, 21 bits each, so that
-three products move all three at once.
+run, a row at a time.
 """
 
 from __future__ import annotations
@@ -35,8 +34,10 @@ class Mover:
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """The next frame, uint8 (H, W, C), moved; in memory of its own."""
-        count = self._begin_frame(*frame.shape[:2])
-        if not self.compiled:
+        height, width, channels = frame.shape
+        count = self._begin_frame(height, width)
+        # The compiled form reads four bytes at once, also above a pixel of the lower row.
+        if not self.compiled or height == 1 or width * channels < 4:
             return resample(frame, self._path.at(count))
         moment = self._geometry.moment(count)
         if moment != self._moment:
@@ -56,27 +57,29 @@ class Mover:
         return self._count - 1
 
     def _lay_out(self, count: int, shape: tuple[int, ...]) -> None:
-        size = shape[0] * shape[1]
+        height, width, _ = shape
+        size = height * width
         if self._moment is None:
             self._index = np.empty(size, np.uint32)
             self._weights = np.empty((2, size), np.uint8)
-            self._packed = np.empty(size, np.int64)
+            self._last = np.empty(height, np.int64)
+            # A row's neighbours, weights and moved pixels, and what stands between two steps.
+            self._words = np.empty((7, width), np.uint32)
+            self._sums = np.empty((2, 4 * width), np.int16)
         first, second, share = self._path.ends(count)
         second = first if second is None else second
         planes = first.reshape(2, size), second.reshape(2, size)
-        _kernels().lay_out(*planes, share, *shape[:2], self._index, self._weights)
+        places = self._index, self._weights, self._last
+        _kernels().lay_out(*planes, share, *shape, *places)
 
     def _move(self, frame: np.ndarray) -> np.ndarray:
         height, width, channels = frame.shape
-        pixels = np.ascontiguousarray(frame).reshape(-1, channels)
-        moved = np.empty_like(pixels)
-        below, beside = width * (height > 1), int(width > 1)
-        kernels = _kernels()
-        for lane in range(0, channels, 3):
-            lanes = min(3, channels - lane)
-            kernels.pack(pixels, lane, lanes, self._packed)
-            places = self._index, self._weights, below, beside
-            kernels.gather(self._packed, *places, lane, lanes, moved)
+        pixels = np.ascontiguousarray(frame).reshape(-1)
+        moved = np.empty((height * width, channels), np.uint8)
+        places = self._index, self._weights, self._last
+        steps = width * channels, channels * (width > 1)
+        rows = self._words, self._words.view(np.uint8), self._sums
+        _kernels().move(pixels, *places, *steps, *rows, moved)
         return moved.reshape(frame.shape)
 
 

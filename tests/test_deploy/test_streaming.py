@@ -160,7 +160,7 @@ STRENGTHS = dict(scale=0.1, stretch=0.25, rotation=8, shift=0.125, mirror=True, 
 
 @pytest.mark.parametrize('compiled', [True, False])
 @pytest.mark.parametrize('redraw', [dict(), dict(redraw=4, change=3)])
-@pytest.mark.parametrize('shape', [(1, 1), (1, 6, 3), (5, 1, 2), (24, 16, 3), (8, 12, 5)])
+@pytest.mark.parametrize('shape', [(1, 1), (1, 6, 3), (5, 1, 2), (60, 52, 3), (8, 12, 5)])
 def test_a_secret_gives_the_same_codes_in_torch(shape, redraw, compiled):
     encoder = build_encoder('bdq_hard', geometric_dither=dict(STRENGTHS, **redraw))
     form, secret = encoder.integer_form(), bytes(range(32))
