@@ -20,6 +20,8 @@ import numpy as np
 from bdq_plugin import markdown
 from bdq_plugin.camera_form import CameraForm
 from bdq_plugin.deploy import PackedWriter, StreamingEncoder
+from bdq_plugin.encoder_file import zoo_names
+from bdq_plugin.encoders import PRESETS
 from bdq_plugin.evaluation.candidates import resolve_encoder
 from bdq_plugin.evaluation.overview import ENCODERS
 from bdq_plugin.video.source import VideoSource
@@ -44,7 +46,10 @@ def study(quick: bool = False, folder: str | os.PathLike | None = None) -> dict[
     clips = [read(video) for video in videos]
     rows = []
     for name in ENCODERS:
-        found = resolve_encoder(name.removesuffix('_untrained'))
+        shipped = name.removesuffix('_untrained')
+        if shipped not in (*PRESETS, *zoo_names()):
+            continue
+        found = resolve_encoder(shipped)
         # The name of one that a game has trained gives its untrained preset: its file is not here.
         if found.name == name and getattr(found.encoder, 'streamable', False):
             form, every = found.encoder.integer_form(), found.every or 1

@@ -42,6 +42,9 @@ ENCODERS = (
     'blocks_geometry_untrained',
     'blocks_noise_geometry_untrained',
     'blocks_searched_48x64',
+    'blocks_every4_48x64',
+    'blocks_every4_game',
+    'noisy_blocks_every4_48x64',
 )
 LINKED = 12
 # The negative control that is the floor: what the action itself tells of the person.
