@@ -1,6 +1,6 @@
-# The game from where a search ended: what it may still change are the dead zone and the width of the
-# levels. Against three privacy networks that see blocks as they are, each begun anew every tenth
-# epoch, for an encoder that has only learned to fool one network is found out by the next.
+# The game from where a search ended: what it may still change are the dead zone and the width of
+# the levels. Against three privacy networks that see blocks as they are, each begun anew every
+# tenth epoch, for an encoder that has only learned to fool one network is found out by the next.
 _base_ = ['_base_/stages/game_small.py', '_base_/datasets/ixmas_small_stream.py']
 model = dict(
     num_privacy_networks=3,

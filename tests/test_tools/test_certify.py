@@ -35,6 +35,15 @@ def test_the_bounds_of_a_clip_and_a_day(tmp_path: Path, capsys) -> None:
     assert '| day of 8 h | 4,147,200 |' in text and 'against any attacker' in text
 
 
+def test_the_rate_is_that_of_the_file(tmp_path: Path, capsys) -> None:
+    path = save_encoder(build_encoder('certified'), tmp_path / 'x.json', dict(every=4))
+    for options, every in [([], 4), (['--every', '2'], 2)]:
+        main_of('certify')([str(path), *FRAMES[:5], *options, '--json'])
+        assert json.loads(capsys.readouterr().out)['use']['every'] == every
+    main_of('certify')([str(path), *FRAMES[:5]])
+    assert 'Of 24 frames a second one of 4 is encoded.' in capsys.readouterr().out
+
+
 def test_colour_counts_and_a_probability_can_be_tried(capsys) -> None:
     main_of('certify')(['blocks', '--flip', '0.6', *FRAMES[:2], *FRAMES[3:], '--json'])
     document = json.loads(capsys.readouterr().out)
