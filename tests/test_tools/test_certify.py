@@ -78,13 +78,15 @@ def test_a_size_has_two_sides(capsys) -> None:
 
 def test_what_is_left_stands_beside_the_bounds(study, data, tmp_path: Path, capsys) -> None:
     path = save_encoder(
-        build_encoder('blocks', block=4, num_levels=2), tmp_path / 'coarse' / 'encoder.json'
+        build_encoder('blocks', block=4, num_levels=2),
+        tmp_path / 'coarse' / 'encoder.json',
+        dict(every=2),
     )
-    command = ['--encoder', str(path), *study, '--flips', '0', '0.5', '--every', '2']
+    command = ['--encoder', str(path), *study, '--flips', '0', '0.5']
     main_of('randomized_response')(command)
     (found,) = (tmp_path / 'study').rglob('coarse-hard.json')
     document = json.loads(found.read_text())
-    # Of six frames three are encoded; 20 x 16 pixels in blocks of 4.
+    # Of six frames three are encoded, as the file says; 20 x 16 pixels in blocks of 4.
     assert document['codes'] == 2 * 5 * 4 and document['num_levels'] == 2
     clear, nothing = document['points']
     assert clear['bits_at_most'] == 40 and clear['person_at_most'] == 1
