@@ -126,14 +126,26 @@ def _preset_document(name: str) -> dict[str, Any]:
 
 
 def chosen_every(source: str | os.PathLike) -> int | None:
-    """Of which frames an encoder's numbers are, where a search chose them for each n-th.
+    """Of which frames an encoder's numbers are, where they were chosen for each n-th.
 
     Raises:
-        FileNotFoundError, ValueError: see :func:`read_encoder_file`, or this is no such number.
+        FileNotFoundError, ValueError: see :func:`read_encoder_file`, or :func:`every_of`.
     """
-    every = read_encoder_file(source)['metadata'].get('every')
-    if every is not None and (not isinstance(every, int) or every < 1):
-        raise ValueError(f'{source}: its metadata says every={every!r}, which is no whole number')
+    return every_of(read_encoder_file(source)['metadata'], source)
+
+
+def every_of(metadata: dict[str, Any], source: str | os.PathLike) -> int | None:
+    """What metadata say of it; ``source`` is for messages.
+
+    Raises:
+        ValueError: no whole number from 1 on.
+    """
+    every = metadata.get('every')
+    if every is not None and (type(every) is not int or every < 1):
+        raise ValueError(
+            f'{source}: of the frames each n-th is encoded, and every={every!r} is no such n: give '
+            'a whole number from 1 on, or none'
+        )
     return every
 
 
@@ -148,9 +160,18 @@ def trained_frames(source: str | os.PathLike) -> TrainedFrames | None:
     """What an encoder's file says of the frames that it was trained on; None where it does not.
 
     Raises:
-        FileNotFoundError, ValueError: see :func:`read_encoder_file`, or its sizes are none.
+        FileNotFoundError, ValueError: see :func:`read_encoder_file`, or :func:`frames_of`.
     """
-    frames = read_encoder_file(source)['metadata'].get('frames')
+    return frames_of(read_encoder_file(source)['metadata'], source)
+
+
+def frames_of(metadata: dict[str, Any], source: str | os.PathLike) -> TrainedFrames | None:
+    """What metadata say of them; ``source`` is for messages.
+
+    Raises:
+        ValueError: sizes that are none.
+    """
+    frames = metadata.get('frames')
     if frames is None:
         return None
     try:

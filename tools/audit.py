@@ -95,7 +95,7 @@ def audit(args: argparse.Namespace) -> None:
     check_device(args.device)
     panel = load_panel(args.panel, args.cfg_options)
     audited = resolve_encoder(args.encoder, args.preset)
-    data = at_rate(data_of(args), args.every or audited.every)
+    data = at_rate(data_of(args), audited.every if args.every is None else args.every)
     forms = output_forms(audited.encoder)
     wanted = list(forms) if args.output == 'both' else [args.output]
     missing = [output for output in wanted if output not in forms]

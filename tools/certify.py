@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bdq_plugin.camera_form import CameraForm
+from bdq_plugin.encoders import ClipEncoder
 from bdq_plugin.evaluation.candidates import resolve_encoder
 from bdq_plugin.evaluation.certification import (
     Use,
@@ -41,7 +42,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--grey', action='store_true', help='one channel instead of three')
     parser.add_argument('--fps', type=float, default=25.0, help="the camera's frames a second")
-    parser.add_argument('--every', type=int, default=1, help='each n-th of them is encoded alone')
+    parser.add_argument(
+        '--every',
+        type=int,
+        help="each n-th of them is encoded alone; by default as the encoder's file says, or each",
+    )
     parser.add_argument('--clip-seconds', type=float, default=3.0)
     parser.add_argument('--hours', type=float, default=24.0, help='of use in a day')
     parser.add_argument('--people', type=int, default=10, help='among whom one is to be named')
@@ -59,12 +64,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def print_certificate(args: argparse.Namespace) -> None:
-    form = form_of(args)
+    audited = resolve_encoder(args.encoder, args.preset)
+    form = form_of(audited.encoder, args.flip)
     use = Use(
         *args.size,
         channels=1 if args.grey else 3,
         frame_rate=args.fps,
-        every=args.every,
+        every=args.every if args.every is not None else audited.every or 1,
         clip_seconds=args.clip_seconds,
         hours=args.hours,
         people=args.people,
@@ -77,17 +83,16 @@ def print_certificate(args: argparse.Namespace) -> None:
         print(certificate_table(bounds, form, use), end='')
 
 
-def form_of(args: argparse.Namespace) -> CameraForm:
-    encoder = resolve_encoder(args.encoder, args.preset).encoder
+def form_of(encoder: ClipEncoder, flip: float | None) -> CameraForm:
     if not getattr(encoder, 'streamable', False):
         raise ValueError(
             'no bound exists: what it sends are no whole levels in a range that no clip changes'
         )
     form = encoder.integer_form()
-    if args.flip is None:
+    if flip is None:
         return form
-    check_flip(args.flip, form.num_levels)
-    return replace(form, flip=args.flip)
+    check_flip(flip, form.num_levels)
+    return replace(form, flip=flip)
 
 
 if __name__ == '__main__':

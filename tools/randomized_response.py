@@ -12,22 +12,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bdq_plugin.evaluation.randomized_response_study import FLIPS, KIND, measure
+from bdq_plugin.evaluation.randomized_response_study import EVERY, FLIPS, KIND, measure
 from bdq_plugin.evaluation.study_command import parser_of, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = parser_of(__doc__, KIND)
+    parser = parser_of(__doc__, KIND, rate=str(EVERY))
     parser.add_argument(
         '--flips', type=float, nargs='+', default=FLIPS, help='probabilities, 0 for no flips'
     )
-    parser.add_argument('--every', type=int, default=8, help='each n-th frame alone is encoded')
     parser.add_argument('--encodings', type=int, default=3, help='draws of each training clip')
     run_command(
         parser,
         KIND,
-        lambda args: measure(args.flips, args.every, args.encodings, args.families),
+        lambda args: measure(
+            args.flips, EVERY if args.every is None else args.every, args.encodings, args.families
+        ),
         argv,
+        rate_is_the_datas=False,
     )
 
 

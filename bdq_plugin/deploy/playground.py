@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..camera_form import load_form, streaming_zoo
-from ..encoder_file import ZOO, read_encoder_file, zoo_names
+from ..encoder_file import ZOO, every_of, read_encoder_file, zoo_names
 from .c_core import C_FOLDER, FORM_VERSION, SOURCES
 
 WEB = Path(__file__).with_name('web')
@@ -77,7 +77,7 @@ def _described(source: str | os.PathLike) -> dict[str, Any]:
         # In units of a level. None about a dead zone, which the page does not change.
         thresholds=None if thresholds is None else sorted(thresholds),
         range=None if thresholds is None else form.low + form.step * len(form.thresholds),
-        trained=_training(metadata),
+        trained=_training(metadata) + _rate(every_of(metadata, source)),
         card=_card(name) if in_zoo else 'An encoder of your own: audit it with tools/audit.py.',
     )
 
@@ -92,6 +92,15 @@ def _training(metadata: dict[str, Any]) -> str:
         return 'The file does not say what it was trained on.'
     split = ''.join(f', {key} {value}' for key, value in told.items() if value is not None)
     return f'{"Searched" if "search" in metadata else "Trained"} on {data}{split}.'
+
+
+def _rate(every: int | None) -> str:
+    if every in (None, 1):
+        return ''
+    return (
+        f' It is for one frame of {every}; this page encodes each: what that shows of people was '
+        'not measured.'
+    )
 
 
 def _card(name: str) -> str:

@@ -56,7 +56,7 @@ def publish_network(
     encoder = trained.preprocessor.encoder
     encoder.integer_form()  # refuses what no camera can run
     described = read_trained(encoder.source)['metadata'] if encoder.source else {}
-    metadata = {key: described[key] for key in ('frames',) if key in described}
+    metadata = {key: described[key] for key in ('frames', 'every') if key in described}
     network = Network(
         recipe=recipe.name,
         classes=trained.labels,

@@ -174,7 +174,10 @@ class RestartPrivacyHook(Hook):
 
 @HOOKS.register_module()
 class SaveEncoderHook(Hook):
-    """Write ``encoder.json`` into the work directory after every epoch: 16 numbers, no code."""
+    """Write ``encoder.json`` into the work directory after every epoch: 16 numbers, no code.
+
+    It says for which frames it is: their size, and ``every`` n-th where ``frame_interval`` is n.
+    """
 
     def before_train(self, runner: Runner) -> None:
         """Forget the frames of another training."""
@@ -203,7 +206,15 @@ class SaveEncoderHook(Hook):
         )
         if self._clip is not None:
             metadata['frames'] = _describe_frames(self._clip)
+        if (every := _interval(dataset)) > 1:
+            metadata['every'] = every
         save_encoder(encoder_of(runner), f'{runner.work_dir}/encoder.json', metadata)
+
+
+def _interval(dataset: Any) -> int:
+    """Frames from one that is encoded to the next; 1 where they are spread over a clip."""
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    return max((getattr(step, 'frame_interval', 1) for step in steps), default=1)
 
 
 def _describe_frames(clip: torch.Tensor) -> dict[str, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..encoder_file import chosen_every, names_file, zoo_names
+from ..encoder_file import every_of, names_file, zoo_names
 from ..encoders import ClipEncoder, build_encoder, read_trained
 from ..models.encoder_source import build_encoder_from_cfg, load_encoder_checkpoint
 
@@ -68,7 +68,7 @@ def resolve_encoder(name: str, preset: str | None = None) -> Audited:
         load_encoder_checkpoint(encoder, path)
         return Audited(_label(path), encoder, dict(kind='file', preset=preset))
     encoder = build_encoder_from_cfg(dict(file=name, **expected))
-    every = None if Path(name).suffix == '.pth' else chosen_every(name)
+    every = every_of(document['metadata'], name)
     if name in zoo_names():
         return Audited(name, encoder, dict(kind='zoo'), every)
     return Audited(_label(path), encoder, dict(kind='file', training=document['metadata']), every)

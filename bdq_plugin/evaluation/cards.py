@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ class CardFigures:
 
     Attributes:
         encoder: its name.
-        config: its numbers, as in its file.
+        config: its numbers, as in its file, JSON-ready.
         data, dataset_id: name of the data set, and its id on the hub (or the name that it has).
         protocol: how training and test clips are divided.
         people, clips: how many the audit had; the clips are those of the test, over all folds.
@@ -429,7 +429,7 @@ def _data(figures: CardFigures) -> str:
         f'test clips; folds {_list(figures.folds)}{seeds}. Other people, views, light or actions '
         'may leak more or less.\n\n'
         'The encoder:\n\n'
-        f'```yaml\n{_yaml(_plain(figures.config))}```\n'
+        f'```yaml\n{_yaml(dict(figures.config))}```\n'
     )
 
 
@@ -481,16 +481,3 @@ def _list(numbers: Sequence[int]) -> str:
 
 def _yaml(values: Any) -> str:
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
-
-
-def _plain(value: Any) -> Any:
-    """For JSON and YAML: no dataclass, tuple or mapping but a dict."""
-    if hasattr(value, 'to_dict'):
-        return value.to_dict()
-    if isinstance(value, PersonFigure):
-        return asdict(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value

@@ -144,7 +144,8 @@ def certificate_table(bounds: Sequence[Bound], form: CameraForm, use: Use) -> st
     ]
     return (
         f'{table(head, cells)}\n\n'
-        f'Each code, one of {form.num_levels} levels, is replaced by another one with probability '
+        f'Of {use.frame_rate:g} frames a second one of {use.every} is encoded. Each code, one of '
+        f'{form.num_levels} levels, is replaced by another one with probability '
         f'{form.flip:g}, drawn once. The bounds hold against any attacker, and for all that is '
         'filmed: who cannot tell the person cannot tell the action from as few bits either. Bits '
         'add up over clips and days; where they exceed those of the people, nothing is promised '

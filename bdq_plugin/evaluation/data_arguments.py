@@ -26,13 +26,15 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_rate_argument(parser: argparse.ArgumentParser) -> None:
-    """``--every``."""
+def add_rate_argument(
+    parser: argparse.ArgumentParser, otherwise: str = "the data config's"
+) -> None:
+    """``--every``; ``otherwise`` says what it is where neither it nor the encoder's file says."""
     parser.add_argument(
         '--every',
         type=int,
         help='of the frames each n-th is encoded, as encode_video.py --every sends; by default '
-        "what the encoder's file was searched for, else the data config's",
+        f"what the encoder's file is for, else {otherwise}",
     )
 
 
@@ -54,6 +56,6 @@ def data_of(args: argparse.Namespace) -> Data:
 def size(text: str) -> tuple[int, int]:
     """Rows and columns of ``'48x64'``, for ``type`` of an argument."""
     height, _, width = text.partition('x')
-    if not (height.isdigit() and width.isdigit()):
+    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
         raise argparse.ArgumentTypeError(f"'{text}' is no size: rows x columns, such as 48x64")
     return int(height), int(width)

@@ -97,8 +97,10 @@ def encode(
         seed: of all that is drawn.
 
     Raises:
-        ValueError: the output cannot feed a network: not finite, or without frames.
+        ValueError: the output cannot feed a network: not finite, or without frames; or too few
+            frames of a clip are encoded.
     """
+    check_lengths(clips, sampling, training)
     preprocessor = BDQDataPreprocessor('pass_through', frozen=True, mean=mean, std=std)
     preprocessor.encoder = encoder.eval()
     random = draws(encoder, clips.clear[0][0], preprocessor)
@@ -121,6 +123,23 @@ def encode(
     return replace(
         clips, values=tuple(zip(*values, strict=True)), clear=tuple(zip(*clear, strict=True))
     )
+
+
+def check_lengths(clips: Clips, sampling: Sampling, training: bool) -> None:
+    """Raise ValueError where each n-th frame of a clip leaves no two of them: no movement."""
+    if sampling.every == 1:
+        return
+    # Further encodings of a training clip begin as late as with the n-th frame.
+    late = training and sampling.encodings > 1
+    for name, encodings in zip(clips.ids, clips.clear, strict=True):
+        total = encodings[0].shape[1]
+        left = total // sampling.every if late else -(-total // sampling.every)
+        if left < 2:
+            raise ValueError(
+                f'{name}: of its {total} frames one of {sampling.every} is encoded, which leaves '
+                f'{left}, and a movement needs two: encode more of them (--every), or leave this '
+                'clip out of the annotation'
+            )
 
 
 def moved(clip_CTHW: Tensor, down: int, right: int) -> Tensor:

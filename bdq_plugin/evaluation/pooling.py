@@ -38,7 +38,7 @@ Result = dict[str, Any]
 CLEAR = 'pass_through'
 # Behind a data config's name: the same test clips, to attackers who learn from moved clips as well,
 # or from a camera that encodes each n-th frame.
-_SAME_CLIPS = re.compile(r'_(moved|every\d+)$')
+_SAME_CLIPS = re.compile(r'(_moved)?(_every(?P<every>\d+))?$')
 CAVEAT = (
     'The maximum over the panel on the test clips: picking the best attacker by its test figure '
     'errs upwards for this panel, and a better attacker than these may recognise more.'
@@ -251,7 +251,17 @@ def audited_on(row: PooledResult) -> tuple[str, str]:
     ``DATA_moved`` has those of ``DATA``, and so has ``DATA_every4``, of which a camera encodes each
     fourth frame.
     """
-    return _SAME_CLIPS.sub('', row.data), row.protocol
+    return same_clips(row.data), row.protocol
+
+
+def same_clips(data: str) -> str:
+    """Name of the data whose test clips these are."""
+    return _SAME_CLIPS.sub('', data)
+
+
+def rate_of(data: str) -> int:
+    """Of the frames each n-th is encoded in data of that name."""
+    return int(_SAME_CLIPS.search(data)['every'] or 1)
 
 
 def _with_controls(row: PooledResult, clear: list[Result]) -> PooledResult:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..encoder_file import every_of, frames_of
 from ..encoders import PRESETS, ClipEncoder, load_encoder, read_encoder_file, save_encoder
 from ..encoders.zoo import zoo_path
 from .candidates import describe, output_forms
@@ -41,7 +42,7 @@ def publish(
     Raises:
         FileExistsError: the name is taken.
         ValueError: a name that is none, broken numbers, an audit of another encoder, or nobody
-            says for which frames the encoder is.
+            says for which frames the encoder is, or what is said are none.
     """
     target = zoo_path(name)
     if name in PRESETS:
@@ -56,7 +57,8 @@ def publish(
         metadata['frames'] = dict(frames)
     if every is not None:
         metadata['every'] = every
-    if 'frames' not in metadata:
+    every_of(metadata, source)
+    if frames_of(metadata, source) is None:
         raise ValueError(
             f'{source} does not say for which frames it is, so that a camera would encode any: '
             'name them (--size 48x64 --grey)'

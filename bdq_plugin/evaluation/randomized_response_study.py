@@ -40,11 +40,12 @@ from .tables import percent
 KIND = 'randomized_response'
 # At a half codes are a coin: whatever is found there is told by the length of the clips.
 FLIPS = (0.0, 0.1, 0.25, 0.375, 0.45, 0.475, 0.5)
+EVERY = 8
 
 
 def measure(
     flips: Sequence[float] = FLIPS,
-    every: int = 8,
+    every: int = EVERY,
     encodings: int = 3,
     families: Sequence[str] | None = None,
 ) -> Measure:

@@ -32,7 +32,7 @@ from ..paths import CONFIGS
 from .attackers.base import TARGETS
 from .attackers.templates import accuracy
 from .clips import Clips, load_fold
-from .encodings import encode
+from .encodings import check_lengths, encode
 from .ensemble import combine, fit_weights
 from .members import build_attacker, check_panel, held_out_scores, looks_for_people
 from .pareto import pareto_front
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = 'bdq-search', 1
 Values = dict[str, Any]
-# Axes that are not the encoder's: which of its frames a camera encodes.
-_SAMPLING = 'sampling.'
+# An axis that is not the encoder's: which of its frames a camera encodes.
+_EVERY = 'sampling.every'
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,10 @@ class Space:
                 )
             if 'low' in limits and not limits['low'] < limits['high']:
                 raise ValueError(f"{self.name}: axis '{axis}': low is not below high")
+            if axis == _EVERY and any(
+                type(n) is not int or n < 1 for n in limits.get('choices', [None])
+            ):
+                raise ValueError(f"{self.name}: axis '{axis}' needs choices: whole numbers from 1")
         for values in self.start:
             if values.keys() != self.axes.keys():
                 odd = sorted(values.keys() ^ self.axes.keys())
@@ -97,22 +101,17 @@ class Space:
         Raises:
             ValueError: it takes no such argument.
         """
-        arguments = {k: v for k, v in values.items() if not k.startswith(_SAMPLING)}
+        arguments = {k: v for k, v in values.items() if k != _EVERY}
         return build_encoder(self.encoder, **nested(arguments))
 
     def sampled(self, data: Data, values: Values) -> Data:
         """The data as these values sample it.
 
         Raises:
-            ValueError: there is no such sampling.
+            ValueError: its frames are spread over a clip.
         """
-        fields = {
-            k.removeprefix(_SAMPLING): v for k, v in values.items() if k.startswith(_SAMPLING)
-        }
-        try:
-            sampling = replace(data.sampling, encodings=self.encodings, **fields)
-        except TypeError as error:
-            raise ValueError(f'{self.name}: {error}') from error
+        every = values.get(_EVERY, data.sampling.every)
+        sampling = replace(data.sampling, encodings=self.encodings, every=every)
         return replace(data, sampling=sampling)
 
     def corners(self) -> list[Values]:
@@ -266,6 +265,7 @@ def search(
         sampling = space.sampled(data, values).sampling
         encoder, first = space.build(values), clips.select([0])
         encode(first, encoder, sampling, data.mean, data.std, training=False)
+        check_lengths(clips, sampling, training=True)
     settings = fingerprint(
         VERSION, space.encoder, space.axes, space.panel, space.encodings, space.least_action,
         data.identity(), protocol, fold, seed,

@@ -117,10 +117,17 @@ def at_rate(data: Data, every: int | None) -> Data:
     """The same clips, of which a camera encodes each n-th frame; None for what the data say.
 
     Raises:
-        ValueError: frames are spread over the clip.
+        ValueError: no such n, or the data say themselves that not every frame is encoded.
     """
-    if every in (None, data.sampling.every):
+    said = data.sampling
+    if every in (None, said.every):
         return data
+    if said != replace(said, kind='consecutive', every=1):
+        raise ValueError(
+            f"the data '{data.name}' say which frames are encoded (kind='{said.kind}', "
+            f'every={said.every}), and not each of {every}: take other data, or --every '
+            f'{said.every}'
+        )
     return replace(
         data, name=f'{data.name}_every{every}', sampling=replace(data.sampling, every=every)
     )

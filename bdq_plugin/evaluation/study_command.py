@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from .candidates import OUTPUTS, output_forms, resolve_encoder
-from .data_arguments import add_data_arguments, data_of
+from .candidates import OUTPUTS, Audited, output_forms, resolve_encoder
+from .data_arguments import add_data_arguments, add_rate_argument, data_of
+from .settings import at_rate
 from .studies import Measure, Study, check_study, run_study
 
 
-def parser_of(description: str, kind: str) -> argparse.ArgumentParser:
-    """The arguments that every study takes."""
+def parser_of(
+    description: str, kind: str, rate: str = "the data config's"
+) -> argparse.ArgumentParser:
+    """The arguments that every study takes; for ``rate`` see :func:`add_rate_argument`."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -29,6 +32,7 @@ def parser_of(description: str, kind: str) -> argparse.ArgumentParser:
         help="name in the results; by default the zoo's, the folder's, or PRESET_untrained",
     )
     add_data_arguments(parser)
+    add_rate_argument(parser, rate)
     parser.add_argument('--folds', type=int, nargs='+', default=[1, 2, 3])
     parser.add_argument(
         '--output', choices=(*OUTPUTS, 'both'), default='both', help='both: every form it has'
@@ -48,22 +52,40 @@ def run_command(
     kind: str,
     measure: Callable[[argparse.Namespace], Measure],
     argv: Sequence[str] | None = None,
+    rate_is_the_datas: bool = True,
 ) -> None:
-    """Parse, measure every form of the encoder, and end with one line where that fails."""
+    """Parse, measure every form of the encoder, and end with one line where that fails.
+
+    Args:
+        parser: of :func:`parser_of`.
+        kind: of the study.
+        measure: what the arguments ask for; their ``every`` is that of the encoder's file, where
+            the user gave none.
+        argv: the arguments.
+        rate_is_the_datas: whether the study is of data at that rate; else it takes it itself.
+    """
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
     try:
-        _run(args, kind, measure(args))
+        _run(args, kind, measure, rate_is_the_datas)
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
 
 
-def _run(args: argparse.Namespace, kind: str, measure: Measure) -> None:
-    data = data_of(args)
+def _run(
+    args: argparse.Namespace,
+    kind: str,
+    measure_of: Callable[[argparse.Namespace], Measure],
+    rate_is_the_datas: bool,
+) -> None:
     audited = {
         fold: resolve_encoder(args.encoder.replace('{fold}', str(fold)), args.preset)
         for fold in args.folds
     }
+    if args.every is None:
+        args.every = _rate(args.encoder, list(audited.values()))
+    data = at_rate(data_of(args), args.every if rate_is_the_datas else None)
+    measure = measure_of(args)
     forms = {fold: output_forms(each.encoder) for fold, each in audited.items()}
     first = args.folds[0]
     for output in forms[first] if args.output == 'both' else [args.output]:
@@ -77,3 +99,10 @@ def _run(args: argparse.Namespace, kind: str, measure: Measure) -> None:
         else:
             options = dict(results=args.results, work_dir=args.work_dir)
             run_study(study, measure, encoders, data, **options)
+
+
+def _rate(name: str, audited: Sequence[Audited]) -> int | None:
+    rates = {each.every for each in audited}
+    if len(rates) > 1:
+        raise ValueError(f'{name}: its folds are for other rates ({rates}): say --every')
+    return rates.pop()

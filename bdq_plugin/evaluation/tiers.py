@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ..encoder_file import chosen_every
 from ..encoders import load_zoo_encoder
 from ..markdown import table
 from .overview import LINKED, headlines, linked
@@ -180,7 +181,7 @@ def _missed(tier: Tier, found: Found) -> list[str]:
 def _certified(responses: Sequence[dict[str, Any]]) -> list[str]:
     """The action counts as missed where it is told no more often than by codes that are a coin."""
     encoder = load_zoo_encoder(CERTIFIED)
-    document = study_of(encoder, responses)
+    document = study_of(encoder, responses, chosen_every(CERTIFIED))
     if document is None:
         return ['certified', f'`{CERTIFIED}`', 'a printed bound', *[''] * 5, 'not measured']
     point, coin = point_of(document, encoder.flip), point_of(document, coin_of(document))

@@ -5,7 +5,8 @@ What belongs to it is found by its numbers, whatever its name in the results. A 
 - an audit (``tools/audit.py``), and one of clear video under the same panel on the same folds;
 - a study of randomised response (``tools/randomized_response.py``) of an encoder with ``flip``.
 
-The headline is that of README's table: the strongest attacker of the panels with most folds.
+The headline is that of README's table: the strongest attacker of the panels with most folds, at
+the rate that the encoder is for.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from ..encoder_file import chosen_every
 from ..encoders import ClipEncoder, load_zoo_encoder
 from .attackers.base import normalized
 from .candidates import describe, output_forms
 from .cards import Bound, CardFigures, Measured
 from .overview import headlines, linked
-from .pooling import CLEAR, Pooled, PooledResult, Result, audited_on, pool
+from .pooling import CLEAR, Pooled, PooledResult, Result, audited_on, pool, rate_of, same_clips
 from .publishing import is_audit_of
 from .statistics import (
     Accumulation,
@@ -61,7 +63,7 @@ def zoo_figures(
         ValueError: no such encoder, or neither an audit with one of clear video beside it nor a
             study.
     """
-    encoder = load_zoo_encoder(name)
+    encoder, every = load_zoo_encoder(name), chosen_every(name)
     streams = bool(getattr(encoder, 'streamable', False))
     said = dict(
         encoder=name,
@@ -72,7 +74,8 @@ def zoo_figures(
         drawn=[word for part, word in _DRAWN.items() if encoder.config.get(part)],
     )
     asked = dict(data=data, protocol=protocol).items()
-    studied = study_of(encoder, [each for each in responses if asked <= each['study'].items()])
+    there = [each for each in responses if asked <= each['study'].items()]
+    studied = study_of(encoder, there, every)
     mine = [
         result
         for result in results
@@ -89,7 +92,8 @@ def zoo_figures(
         and tuple(result['cell'][key] for key in _SAME) in panels
     ]
     rows = [row for row in pool([*mine, *clear]) if row.encoder != CLEAR and row.answers]
-    heads = headlines([row for row in rows if audited_on(row) == (data, protocol)])
+    as_used = [row for row in rows if rate_of(row.data) == (every or 1)]
+    heads = headlines([row for row in as_used if audited_on(row) == (data, protocol)])
     measured = [_measured(row) for row in sorted(rows, key=lambda row: (row.data, row.panel))]
     if studied is not None:
         said |= dict(bound=_bound(studied, encoder.flip))
@@ -184,8 +188,10 @@ def _verified(
     wanted = describe(output_forms(encoder)[row.output])
     for document in studies:
         study = document['study']
-        if (study['data'], study['protocol']) == audited_on(row) and all(
-            each == wanted for each in document['encoders'].values()
+        if (
+            (same_clips(study['data']), study['protocol']) == audited_on(row)
+            and rate_of(study['data']) == rate_of(row.data)
+            and all(each == wanted for each in document['encoders'].values())
         ):
             found |= verifications(document)
     return found
@@ -196,13 +202,21 @@ def _estimate(figure: Pooled) -> Estimate:
 
 
 # ---------------------------------------------------------------- randomised response
-def study_of(encoder: ClipEncoder, responses: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The study of this very encoder that measured its own probability."""
+def study_of(
+    encoder: ClipEncoder, responses: Sequence[dict[str, Any]], every: int | None
+) -> dict[str, Any] | None:
+    """The study of this very encoder that measured its own probability.
+
+    Bounds count codes: it is of each n-th frame, as the encoder's file says, where that says so.
+    """
     if not getattr(encoder, 'flip', 0):
         return None
     for document in responses:
-        if encoder.flip in document['settings']['flips'] and all(
-            each == describe(encoder) for each in document['encoders'].values()
+        settings = document['settings']
+        if (
+            encoder.flip in settings['flips']
+            and every in (None, settings['every'])
+            and all(each == describe(encoder) for each in document['encoders'].values())
         ):
             return document
     return None

@@ -432,6 +432,9 @@ def test_the_page_names_every_encoder_of_the_zoo_with_its_card(tmp_path, monkeyp
     data = json.loads(page.partition('type="application/json">')[2].partition('</script>')[0])
     assert {encoder['name'] for encoder in data['encoders']} == set(streaming_zoo())
     assert set(data['others']) == set(zoo_names()) - set(streaming_zoo())
+    said = {encoder['name']: encoder['trained'] for encoder in data['encoders']}
+    assert 'It is for one frame of 8; this page encodes each' in said['certified_48x64']
+    assert 'one frame of' not in said['blocks_48x64']
 
 
 def test_an_encoder_that_cannot_stream_is_refused(tmp_path, capsys):

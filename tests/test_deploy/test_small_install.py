@@ -242,10 +242,11 @@ def test_frames_are_those_that_the_numbers_were_chosen_for(
     video, out = make_video(moving_frames(13, 24, 32)), tmp_path / 'x.bdq'
     assert encode_video.main([str(tmp_path / 'slow.json'), str(video), str(out), *options]) == 0
     assert len(list(PackedReader(out))) == count and said in capsys.readouterr().err
-    document['metadata']['every'] = 'third'
-    (tmp_path / 'slow.json').write_text(json.dumps(document))
-    with pytest.raises(ValueError, match=r"every='third', which is no whole number"):
-        chosen_every(tmp_path / 'slow.json')
+    for wrong in ('third', 0, True, 1.5):
+        document['metadata']['every'] = wrong
+        (tmp_path / 'slow.json').write_text(json.dumps(document))
+        with pytest.raises(ValueError, match=f'slow.json: .* every={wrong!r} is no such n: give'):
+            chosen_every(tmp_path / 'slow.json')
 
 
 @pytest.mark.parametrize('frames', [5, {}, dict(height=0, width=4, channels=1), dict(height='x')])

@@ -68,6 +68,7 @@ class TestOneEncoder:
         assert (ours['config']['mode'], ours['config']['range']) == ('hard', 'fixed')
         # What the tools encode with it afterwards has the size of training.
         assert theirs['metadata']['frames'] == dict(height=48, width=64, channels=1)
+        assert 'every' not in theirs['metadata'], 'spread over a clip: of no rate'
 
     def test_the_checkpoint_says_what_encoder_it_has(self, game, action):
         encoder = load_encoder(action / 'epoch_1.pth')

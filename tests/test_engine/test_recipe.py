@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from bdq_plugin.encoder_file import chosen_every
 from bdq_plugin.engine.command_line import parse_training
 from bdq_plugin.engine.launch import build_runner, load_config, train
 from bdq_plugin.engine.loops import unwrap
@@ -237,11 +238,15 @@ class TestSwitches:
             key.replace('train_dataloader.dataset', 'train_dataloader.dataset.dataset'): value
             for key, value in options.items()
         }
+        sampling = dict(type='SampleFrames', clip_len=16, frame_interval=2, num_clips=1)
+        inner['train_dataloader.dataset.dataset.pipeline.1'] = sampling
         runner = build_runner(load_config(path, options=inner, work_dir=str(tmp_path)))
         runner.train()
         assert runner.iter == 6
         metadata = json.loads((tmp_path / 'encoder.json').read_text())['metadata']
         assert (metadata['dataset'], metadata['fold']) == ('KTHDataset', 1)
+        # A camera then encodes frames as far apart.
+        assert chosen_every(tmp_path / 'encoder.json') == 2
 
     def test_an_option_inside_beats_a_switch(self):
         cfg = self.load(**{'fold': 2, 'test_dataloader.dataset.fold': 3})

@@ -320,6 +320,24 @@ def test_the_headline_is_that_of_the_table(zoo) -> None:
     assert figures.leakage.value == pytest.approx(0.15) and len(figures.measured) == 4
 
 
+def test_the_headline_is_of_the_rate_that_the_encoder_is_for(zoo) -> None:
+    encoder, clear = build_encoder('bdq_hard', sigma=2.0), build_encoder('pass_through')
+    results = read_results(zoo / 'audit')
+    for right, of, name in [(18, encoder, 'bdq_hard'), (19, clear, 'pass_through')]:
+        for data in ('ixmas_every4', 'ixmas_moved_every2'):
+            output = 'hard' if of is encoder else 'soft'
+            results.append(made_result(right, encoder=of, data=data, output=output))
+            results[-1]['cell']['encoder'] = name
+    assert zoo_figures('mine', results).leakage.value == pytest.approx(0.6)
+    assert len(zoo_figures('mine', results).measured) == 3
+    for every in (4, 2):
+        save_encoder(encoder, zoo / 'zoo' / 'mine.json', dict(every=every))
+        assert zoo_figures('mine', results).leakage.value == pytest.approx(0.9)
+    save_encoder(encoder, zoo / 'zoo' / 'mine.json', dict(every=3))
+    with pytest.raises(ValueError, match='no audit of mine'):
+        zoo_figures('mine', results)
+
+
 def test_an_encoder_without_a_form_for_cameras_is_judged_by_its_worst(zoo) -> None:
     encoder = build_encoder('bdq')
     save_encoder(encoder, zoo / 'zoo' / 'soft.json', {})
@@ -351,7 +369,10 @@ def test_a_study_of_randomised_response_makes_a_card(responses) -> None:
     assert [row.by for row in figures.measured] == [KIND, f'{KIND}, codes a coin']
     other = copy.deepcopy(document)
     other['encoders']['3']['config']['block'] = 4
-    for none in ([], [other]):
+    # Of other frames there are other codes, and so another bound.
+    often = copy.deepcopy(document)
+    often['settings']['every'] = 4
+    for none in ([], [other], [often]):
         with pytest.raises(ValueError, match='no audit of certified_48x64'):
             zoo_figures('certified_48x64', [], responses=none)
     with pytest.raises(ValueError, match='no audit of blocks_48x64'):

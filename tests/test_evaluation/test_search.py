@@ -88,8 +88,15 @@ def test_a_rate_is_not_the_encoders(make_clips: Callable[..., Clips]) -> None:
         for every in (1, 2)
     )  # fmt: skip
     assert often.shortest > seldom.shortest
-    with pytest.raises(ValueError, match='rates: .*seldom'):
-        space.sampled(DATA, {'sampling.seldom': 2})
+
+
+@pytest.mark.parametrize(
+    'limits',
+    [dict(low=2, high=8), dict(choices=[2, 4.5]), dict(choices=[0, 4]), dict(choices='34')],
+)
+def test_a_rate_is_a_whole_number(limits: dict) -> None:
+    with pytest.raises(ValueError, match=r"'sampling\.every' needs choices: whole numbers from 1"):
+        replace(SPACE, axes={'sampling.every': limits})
 
 
 def test_who_need_not_be_asked_is_not(make_clips: Callable[..., Clips]) -> None:
@@ -222,6 +229,19 @@ class TestCommand:
         assert [trial['values'] for trial in trials] == start
         assert trials[1]['action'] <= trials[0]['action']
         assert all('template' in trial['members'] for trial in trials)
+
+    @pytest.mark.parametrize(
+        ('axes', 'message'),
+        [
+            ({'sampling.every': dict(choices=[2, 4])}, 'one of 4 is encoded, which leaves 1,'),
+            # How well attackers learn is no part of a camera.
+            ({'sampling.shift': dict(choices=[0, 2])}, 'sampling'),
+            ({'sampling.seldom': dict(choices=[2])}, 'sampling'),
+        ],
+    )
+    def test_what_cannot_be_searched_is_refused_before_any_trial(self, run, axes, message) -> None:
+        with pytest.raises(SystemExit, match=message):
+            run('--trials', '1', axes={**SMALL, **axes})
 
     def test_another_search_is_not_continued(self, run) -> None:
         run('--trials', '1', axes=SMALL)

@@ -77,6 +77,14 @@ def test_a_preset_is_published_for_the_frames_that_are_named(own_zoo: Path) -> N
         main(['blocks', '--name', 'blocks_of_any_size'])
     with pytest.raises(SystemExit, match='--grey goes with --size'):
         main(['blocks', '--name', 'blocks_of_any_size', '--grey'])
+    for wrong, message in [
+        (['--size', '48x64', '--every', '0'], 'every=0 is no such n: give a whole number from 1'),
+        (['--size', '48x64', '--every', '-2'], 'every=-2 is no such n'),
+    ]:
+        with pytest.raises(SystemExit, match=message):
+            main(['blocks', '--name', 'blocks_of_any_size', *wrong])
+    with pytest.raises(SystemExit):
+        main(['blocks', '--name', 'blocks_of_any_size', '--size', '0x64'])
     assert len(list(own_zoo.iterdir())) == 1
 
 

@@ -91,6 +91,25 @@ def test_an_encoder_is_audited_at_the_rate_that_it_is_for(arguments, tmp_path: P
     assert rates == {'tiny_kth_every2': 2, 'tiny_kth_every3': 3}
     # Clear video beside it is of the same frames.
     assert len(list((tmp_path / 'results' / 'tiny_kth_every2').rglob('pass_through-*.json'))) == 1
+    for wrong, message in [
+        ('0', 'every must be 1 or more, got 0'),
+        ('6', r'of its 6 frames one of 6 is encoded, which leaves 1, and a movement needs two'),
+        ('9', r'of its 6 frames one of 9 is encoded, which leaves 0,'),
+    ]:
+        with pytest.raises(SystemExit, match=message):
+            tool('audit').main([*options, '--every', wrong, '--results', str(tmp_path / 'none')])
+
+
+def test_data_of_a_rate_are_not_overruled(arguments, tmp_path: Path) -> None:
+    path = tmp_path / 'slow.json'
+    save_encoder(build_encoder('bdq_hard'), path, dict(every=2))
+    data = tmp_path / 'tiny_slow.py'
+    for sampling in (dict(every=3), dict(kind='spread', frames=4)):
+        data.write_text((tmp_path / 'tiny_kth.py').read_text() + f'sampling = {sampling!r}\n')
+        options = ['--encoder', str(path), '--fold', '1', *arguments, '--data', str(data)]
+        n = sampling.get('every', 1)
+        with pytest.raises(SystemExit, match=f"'tiny_slow' say which .*every={n}.*--every {n}$"):
+            tool('audit').main(options)
 
 
 def test_audit_says_what_is_wrong(arguments: list[str]) -> None:

@@ -35,6 +35,15 @@ def test_the_bounds_of_a_clip_and_a_day(tmp_path: Path, capsys) -> None:
     assert '| day of 8 h | 4,147,200 |' in text and 'against any attacker' in text
 
 
+def test_the_rate_is_that_of_the_file(tmp_path: Path, capsys) -> None:
+    path = save_encoder(build_encoder('certified'), tmp_path / 'x.json', dict(every=4))
+    for options, every in [([], 4), (['--every', '2'], 2)]:
+        main_of('certify')([str(path), *FRAMES[:5], *options, '--json'])
+        assert json.loads(capsys.readouterr().out)['use']['every'] == every
+    main_of('certify')([str(path), *FRAMES[:5]])
+    assert 'Of 24 frames a second one of 4 is encoded.' in capsys.readouterr().out
+
+
 def test_colour_counts_and_a_probability_can_be_tried(capsys) -> None:
     main_of('certify')(['blocks', '--flip', '0.6', *FRAMES[:2], *FRAMES[3:], '--json'])
     document = json.loads(capsys.readouterr().out)
@@ -69,13 +78,15 @@ def test_a_size_has_two_sides(capsys) -> None:
 
 def test_what_is_left_stands_beside_the_bounds(study, data, tmp_path: Path, capsys) -> None:
     path = save_encoder(
-        build_encoder('blocks', block=4, num_levels=2), tmp_path / 'coarse' / 'encoder.json'
+        build_encoder('blocks', block=4, num_levels=2),
+        tmp_path / 'coarse' / 'encoder.json',
+        dict(every=2),
     )
-    command = ['--encoder', str(path), *study, '--flips', '0', '0.5', '--every', '2']
+    command = ['--encoder', str(path), *study, '--flips', '0', '0.5']
     main_of('randomized_response')(command)
     (found,) = (tmp_path / 'study').rglob('coarse-hard.json')
     document = json.loads(found.read_text())
-    # Of six frames three are encoded; 20 x 16 pixels in blocks of 4.
+    # Of six frames three are encoded, as the file says; 20 x 16 pixels in blocks of 4.
     assert document['codes'] == 2 * 5 * 4 and document['num_levels'] == 2
     clear, nothing = document['points']
     assert clear['bits_at_most'] == 40 and clear['person_at_most'] == 1

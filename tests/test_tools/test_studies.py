@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bdq_plugin.encoders import build_encoder, save_encoder
 from bdq_plugin.evaluation.results import write_json
 
 from ..audit_data import audit_data
@@ -80,6 +81,17 @@ def test_learning_curve_from_command_to_figure(
         main_of('learning_curve')([*command, '--sizes', '3'])
     with pytest.raises(SystemExit, match='sizes of 2 performances or more'):
         main_of('learning_curve')([*command, '--sizes', '1'])
+
+
+def test_a_study_is_of_the_rate_that_the_encoder_is_for(study: list[str], tmp_path: Path) -> None:
+    for fold, every in enumerate([2, 3], 1):
+        save_encoder(build_encoder('d'), tmp_path / f'slow{fold}.json', dict(every=every))
+    few = [*study, '--sizes', '2', '--seeds', '0']
+    main_of('learning_curve')(['--encoder', str(tmp_path / 'slow1.json'), *few])
+    assert [path.name for path in (tmp_path / 'study').iterdir()] == ['tiny_kth_every2']
+    both = ['--encoder', str(tmp_path / 'slow{fold}.json'), *few, '--folds', '1', '2']
+    with pytest.raises(SystemExit, match='its folds are for other rates.*say --every'):
+        main_of('learning_curve')(both)
 
 
 def test_verification_needs_people_to_leave_out(study: list[str]) -> None:
