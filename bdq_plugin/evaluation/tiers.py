@@ -49,8 +49,8 @@ TIERS = (
     ),
     Tier(
         'strict',
-        'preset `blocks_noise_geometry`',
-        'blocks_noise_geometry_untrained',
+        '`blocks_every4_game`',
+        'blocks_every4_game',
         person=0.13,
         linked=0.25,
         action=0.75,
