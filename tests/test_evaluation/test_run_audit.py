@@ -146,9 +146,9 @@ def test_shipped_panels_and_data() -> None:
     assert load_data('ixmas').sampling.kind == 'consecutive'
     assert load_data('ixmas_spread').sampling.frames == 16
     assert load_data('kth', data_root='/x').dataset['data_prefix'] == dict(video='/x')
-    known = 'cells, coarse, conditions, full, imagenet, labels, motion'
+    known = 'cells, coarse, conditions, full, imagenet, labels, motion, quick, r50, slow'
     with pytest.raises(FileNotFoundError, match=f'choose one of {known}'):
-        load_panel('slow')
+        load_panel('no_such_panel')
 
 
 def test_where_files_lie_does_not_make_other_data() -> None:

@@ -242,7 +242,6 @@ static int encode(bdq_stream *stream, const uint8_t *frame, const int32_t *noise
     int32_t margin = form->num_taps / 2 * stream->channels;
     int only_state = form->difference && !stream->started;
     int32_t *sums = NULL, moved = places == NULL ? stream->height : 0;
-    size_t read = 0;
     if (form->block > 1)
         sums = stream->state + (form->difference ? bdq_codes_count(form, stream->height,
                                                        stream->width, stream->channels) : 0);
@@ -251,7 +250,7 @@ static int encode(bdq_stream *stream, const uint8_t *frame, const int32_t *noise
         thresholds[k] = k < form->num_thresholds ? form->thresholds[k] : INT32_MAX;
     for (int32_t y = 0; y < stream->height; y++) {
         for (; moved < stream->height && moved <= y + form->num_taps / 2; moved++)
-            read = move_row(stream, frame, places, moved, read, moved_row(stream, moved));
+            move_row(stream, frame, places, moved, moved_row(stream, moved));
         filter_column(stream, frame, y, stream->row + margin);
         pad_row(stream, stream->row + margin);
         for (int32_t x = 0; x < size; x += STRIP) {
