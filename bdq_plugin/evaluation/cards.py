@@ -19,6 +19,7 @@ from ..atomic_files import write_text
 from ..markdown import table
 from .overview import LINKED
 from .statistics import Accumulation, Estimate, Interval, PersonFigure, Verification
+from .tables import listed
 
 _EVAL = '.eval_results.yaml'
 
@@ -353,7 +354,7 @@ def _measured(figures: CardFigures) -> str:
             row.by,
             row.data,
             row.output,
-            _list(row.folds),
+            listed(row.folds),
             row.attacker + {True: '', False: ' ‡', None: ' (no control)'}[row.witness],
             _estimate(row.person),
             '' if row.linked is None else _percent(row.linked.value),
@@ -422,11 +423,11 @@ def _context(figures: CardFigures) -> str:
 
 
 def _data(figures: CardFigures) -> str:
-    seeds = f'; seeds {_list(figures.seeds)}' if figures.seeds else ''
+    seeds = f'; seeds {listed(figures.seeds)}' if figures.seeds else ''
     return (
         '## Data (ISO/IEC 27559)\n\n'
         f'{figures.data}, protocol `{figures.protocol}`: {figures.people} people, {figures.clips} '
-        f'test clips; folds {_list(figures.folds)}{seeds}. Other people, views, light or actions '
+        f'test clips; folds {listed(figures.folds)}{seeds}. Other people, views, light or actions '
         'may leak more or less.\n\n'
         'The encoder:\n\n'
         f'```yaml\n{_yaml(dict(figures.config))}```\n'
@@ -473,10 +474,6 @@ def _known(estimate: Estimate | None) -> str:
 
 def _estimate(estimate: Estimate | Accumulation, unit: str = '%') -> str:
     return f'{_format(estimate.value, unit)} ({_bounds(estimate.interval, unit)})'
-
-
-def _list(numbers: Sequence[int]) -> str:
-    return ', '.join(map(str, numbers))
 
 
 def _yaml(values: Any) -> str:

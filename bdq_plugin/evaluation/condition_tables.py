@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..markdown import table
 from .overview import ENCODERS, LINKED, linked
 from .pooling import PooledResult
-from .tables import estimate_cell, percent
+from .tables import estimate_cell, listed, percent
 
 PANEL = 'conditions'
 _NOTE = (
@@ -40,7 +40,7 @@ def conditions_table(rows: Sequence[PooledResult], data: str, protocol: str) -> 
             estimate_cell(row.leakage),
             percent(together.value) if (together := linked(row)) else '',
             estimate_cell(row.action) if row.action else '',
-            ', '.join(map(str, row.folds)),
+            listed(row.folds),
         ]
         for (encoder, condition), row in sorted(found.items(), key=_place)
     ]

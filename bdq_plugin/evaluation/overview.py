@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..markdown import table
 from .pooling import CLEAR, Pooled, PooledResult
 from .statistics import Accumulation, Estimate
-from .tables import estimate_cell, percent
+from .tables import estimate_cell, listed, percent
 
 # By their names in the results, in the order of the table. Results of an encoder that does not
 # stand here are an error, so that none is left out by oversight.
@@ -167,7 +167,7 @@ def _cells(headline: Headline, kbit_s: Mapping[str, float]) -> list[str]:
         estimate_cell(row.leakage) + ('' if row.strongest in row.witnesses else '‡'),
         f'{row.strongest} ({row.panel})',
         _linked_cell(linked(row)),
-        _folds(row),
+        listed(row.folds),
         percent(action.value) if action else '',
         '' if rate is None else f'{rate:.1f}',
     ]
@@ -177,16 +177,12 @@ def _floor_cells(rows: Sequence[PooledResult]) -> list[list[str]]:
     floor = floor_of(rows)
     if floor is None:
         return []
-    figures = [estimate_cell(floor.person), '', _linked_cell(floor.linked), _folds(floor.row)]
+    figures = [estimate_cell(floor.person), '', _linked_cell(floor.linked), listed(floor.row.folds)]
     return [['floor', '', *figures, '', '']]
 
 
 def _linked_cell(figure: Accumulation | None) -> str:
     return percent(figure.value) if figure else ''
-
-
-def _folds(row: PooledResult) -> str:
-    return ', '.join(map(str, row.folds))
 
 
 def _chance(rows: Sequence[PooledResult]) -> list[str]:

@@ -35,7 +35,7 @@ from .statistics import (
     person_interval,
 )
 from .studies import Arrays, Measure
-from .tables import percent
+from .tables import listed, percent
 
 KIND = 'randomized_response'
 # At a half codes are a coin: whatever is found there is told by the length of the clips.
@@ -210,7 +210,7 @@ def randomized_response_table(documents: Sequence[dict[str, Any]]) -> str:
         f'can exceed on average, of {first["people"]} people and {first["actions"]} actions that '
         'are equally likely, from the codes. The length of a clip tells something beside them, and '
         'is all that is left at 0 bits. Replaced: codes for which another level is sent. EER: '
-        f'where all codes of the longest clip differ. Folds: {", ".join(map(str, folds))}.'
+        f'where all codes of the longest clip differ. Folds: {listed(folds)}.'
     )
     return f'{table(head, rows)}\n\n{note}\n'
 

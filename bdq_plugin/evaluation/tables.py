@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ..markdown import table
 from .comparison import EXPERIMENTS, Entry
@@ -99,7 +99,7 @@ def recognition_table(rows: Sequence[PooledResult]) -> str:
                 [
                     row.encoder,
                     row.output,
-                    ', '.join(map(str, row.folds)),
+                    listed(row.folds),
                     '' if row.action is None else percent(row.action.value),
                     name,
                     estimate_cell(row.controls[name]),
@@ -276,6 +276,11 @@ def estimate_cell(estimate: Estimate | LearningPoint | Accumulation) -> str:
     """A share and its interval, in per cent."""
     low, high = percent(estimate.interval.low), percent(estimate.interval.high)
     return f'{percent(estimate.value)} ({low} to {high})'
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Folds or seeds, as a table names them."""
+    return ', '.join(map(str, numbers))
 
 
 def percent(share: float) -> str:

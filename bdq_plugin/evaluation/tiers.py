@@ -11,7 +11,7 @@ from ..markdown import table
 from .overview import LINKED, headlines, linked
 from .pooling import CLEAR, PooledResult
 from .statistics import Accumulation, Estimate
-from .tables import estimate_cell, percent
+from .tables import estimate_cell, listed, percent
 from .zoo_cards import coin_of, point_of, study_of
 
 
@@ -135,14 +135,14 @@ def _cells(tier: Tier, found: Found | None) -> list[str]:
         return [*first, *[''] * 5, 'not measured']
     action = '' if found.action is None else percent(found.action)
     if found.action is not None and found.action_folds != found.folds:
-        action += f' ({_list(found.action_folds)})'
+        action += f' ({listed(found.action_folds)})'
     return [
         *first,
         estimate_cell(found.person),
         found.by,
         percent(found.linked.value) if found.linked else '',
         action,
-        _list(found.folds),
+        listed(found.folds),
         ', '.join(_missed(tier, found)) or 'nothing',
     ]
 
@@ -196,10 +196,6 @@ def _certified(responses: Sequence[dict[str, Any]]) -> list[str]:
         f'template ({document["study"]["kind"]})',
         percent(point['linked']['value']) if 'linked' in point else '',
         percent(action.value),
-        _list(document['folds']),
+        listed(document['folds']),
         'nothing' if told else 'action',
     ]
-
-
-def _list(folds: Sequence[int]) -> str:
-    return ', '.join(map(str, folds))

@@ -12,14 +12,15 @@ space = {
     'geometric_dither.warp': dict(low=0.0, high=0.1),
     'geometric_dither.mirror': dict(choices=[False, True]),
 }
-_still = {
+# How a geometry is set: not at all, and as the presets have it.
+still = {
     'geometric_dither.stretch': 0.0,
     'geometric_dither.shift': 0.0,
     'geometric_dither.rotation': 0.0,
     'geometric_dither.warp': 0.0,
     'geometric_dither.mirror': False,
 }
-_moved = {
+moved = {
     'geometric_dither.stretch': 0.25,
     'geometric_dither.shift': 0.125,
     'geometric_dither.rotation': 0.0,
@@ -30,7 +31,7 @@ _moved = {
 _levels = {'block': 8, 'num_levels': 3, 'dead_zone': 0.03}
 start = [
     {**_levels, 'dither': dither, **geometry}
-    for geometry in (_still, _moved)
+    for geometry in (still, moved)
     for dither in (0, 0.015)
 ]
 # Three encodings of each clip: an attacker that learns from fresh draws, at half the time of six.

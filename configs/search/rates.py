@@ -8,21 +8,7 @@ space = {
     'block': dict(choices=[4, 8], _delete_=True),
     'flip': dict(low=0.0, high=0.2),
 }
-_still = {
-    'geometric_dither.stretch': 0.0,
-    'geometric_dither.shift': 0.0,
-    'geometric_dither.rotation': 0.0,
-    'geometric_dither.warp': 0.0,
-    'geometric_dither.mirror': False,
-}
-# That of the presets, and that which the search of blocks.py chose.
-_moved = {
-    'geometric_dither.stretch': 0.25,
-    'geometric_dither.shift': 0.125,
-    'geometric_dither.rotation': 0.0,
-    'geometric_dither.warp': 0.04,
-    'geometric_dither.mirror': True,
-}
+# That which the search of blocks.py chose.
 _turned = {
     'geometric_dither.stretch': 0.17,
     'geometric_dither.shift': 0.2,
@@ -33,12 +19,19 @@ _turned = {
 _levels = {'block': 8, 'num_levels': 3, 'dither': 0.0, 'flip': 0.0}
 # The first is the preset certified with a tenth of its events replaced, in place of nearly half.
 start = [
-    {**_levels, **_still, 'sampling.every': 8, 'num_levels': 2, 'dead_zone': 0.03, 'flip': 0.1},
-    {**_levels, **_moved, 'sampling.every': 8, 'dead_zone': 0.02, 'flip': 0.05},
-    {**_levels, **_moved, 'sampling.every': 4, 'dead_zone': 0.015, 'dither': 0.005},
-    {**_levels, **_still, 'sampling.every': 4, 'dead_zone': 0.03, 'dither': 0.03},
+    {
+        **_levels,
+        **_base_.still,
+        'sampling.every': 8,
+        'num_levels': 2,
+        'dead_zone': 0.03,
+        'flip': 0.1,
+    },
+    {**_levels, **_base_.moved, 'sampling.every': 8, 'dead_zone': 0.02, 'flip': 0.05},
+    {**_levels, **_base_.moved, 'sampling.every': 4, 'dead_zone': 0.015, 'dither': 0.005},
+    {**_levels, **_base_.still, 'sampling.every': 4, 'dead_zone': 0.03, 'dither': 0.03},
     {**_levels, **_turned, 'sampling.every': 3, 'dead_zone': 0.01, 'dither': 0.005},
-    {**_levels, **_moved, 'sampling.every': 6, 'dead_zone': 0.03, 'block': 4, 'dither': 0.01},
+    {**_levels, **_base_.moved, 'sampling.every': 6, 'dead_zone': 0.03, 'block': 4, 'dither': 0.01},
 ]
 # A camera that tells less of the action is none that one would use.
 least_action = 0.75
